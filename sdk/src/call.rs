@@ -11,7 +11,8 @@ pub struct CallContext {
     pub call_id: String,
     /// The outbox id or delivery id that the call concerns; the same on every attempt.
     pub subject_id: String,
-    /// W3C `traceparent`, to forward on outgoing requests; may be empty.
+    /// W3C `traceparent`, to forward on outgoing requests. All calls about one subject have the
+    /// same trace id, and each call has its own parent id.
     pub traceparent: String,
     /// The time of the call, in milliseconds since the Unix epoch. Prefer it to the system clock,
     /// so that a call can be replayed.
@@ -22,12 +23,14 @@ pub struct CallContext {
     pub budget_ms: u32,
 }
 
-/// A failure of the plugin itself, never a business decision.
+/// A failure of the plugin itself, never a business decision. After any of these errors a delivery
+/// is tried again, a rendering fails, and the operator's `on_error` decides about a message that is
+/// validated. The kinds differ in what the operator reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// The request makes no sense to this plugin. Not retried.
+    /// The request makes no sense to this plugin.
     InvalidInput(String),
-    /// Something the plugin depends on is down. Retried where that is safe.
+    /// Something that the plugin depends on is not available now.
     Unavailable(String),
     /// The host refused a capability the plugin needs.
     NotGranted(String),

@@ -106,7 +106,7 @@ record! {
 }
 
 record! {
-    /// A point on the map.
+    /// A geographic location.
     #[derive(Debug, Clone, PartialEq)]
     Location {
         /// Degrees, −90 to 90.
@@ -196,7 +196,7 @@ cases! {
         Text(text: Text),
         /// A file.
         Media(media: Media),
-        /// A point on the map.
+        /// A geographic location.
         Location(location: Location),
         /// A contact card.
         Contact(contact: Contact),

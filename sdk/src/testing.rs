@@ -14,6 +14,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
     marker::PhantomData,
 };
 
@@ -23,6 +24,8 @@ pub use serde_json::json;
 
 thread_local! {
     static STATE: RefCell<Option<State>> = const { RefCell::new(None) };
+    /// The number of hosts that this thread has created.
+    static HOSTS: Cell<u64> = const { Cell::new(0) };
 }
 
 const KEY_BYTES: usize = 512;
@@ -30,6 +33,8 @@ const VALUE_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
 struct State {
+    /// The id of the host that it belongs to.
+    host: u64,
     now: u64,
     kv: BTreeMap<String, Stored>,
     kv_granted: bool,
@@ -60,6 +65,7 @@ pub struct LogLine {
 /// is 2026-01-15 12:00 UTC.
 #[derive(Debug)]
 pub struct Host {
+    id: u64,
     calls: Cell<u64>,
     // The state belongs to the thread, so the handle must not leave it.
     _thread: PhantomData<*const ()>,
@@ -73,7 +79,10 @@ impl Host {
         reason = "it changes the thread, which a Default should not"
     )]
     pub fn new() -> Self {
+        let id = HOSTS.get() + 1;
+        HOSTS.set(id);
         let state = State {
+            host: id,
             now: 1_768_478_400_000,
             kv: BTreeMap::new(),
             kv_granted: true,
@@ -84,6 +93,7 @@ impl Host {
         };
         STATE.with_borrow_mut(|slot| *slot = Some(state));
         Self {
+            id,
             calls: Cell::new(0),
             _thread: PhantomData,
         }
@@ -103,7 +113,7 @@ impl Host {
             session: "default".into(),
             call_id: format!("call-{}", self.calls.get()),
             subject_id: subject_id.into(),
-            traceparent: String::new(),
+            traceparent: traceparent(subject_id, self.calls.get()),
             now: with(|state| state.now).unwrap_or_default(),
             attempt: 1,
             budget_ms: 1000,
@@ -151,8 +161,16 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        STATE.with_borrow_mut(|slot| *slot = None);
+        // In `host = Host::new()` the old host is dropped after the new one has replaced it.
+        STATE.with_borrow_mut(|slot| drop(slot.take_if(|state| state.host == self.id)));
     }
+}
+
+/// As from the gateway: the trace id is that of the subject, the parent id that of the call.
+fn traceparent(subject_id: &str, call: u64) -> String {
+    let mut hasher = DefaultHasher::new();
+    subject_id.hash(&mut hasher);
+    format!("00-{:032x}-{call:016x}-01", hasher.finish())
 }
 
 /// Creates a plugin from a configuration, as a component does.
@@ -331,6 +349,30 @@ mod tests {
     fn a_dropped_host_takes_its_state_along() {
         drop(Host::new());
         assert_eq!(kv::set("a", b"1", None), Err(kv::Error::NotGranted));
+    }
+
+    #[test]
+    fn a_host_that_is_assigned_anew_serves_the_thread() {
+        let mut host = Host::new();
+        kv::set("a", b"1", None).unwrap();
+        assert_eq!(host.kv("a").as_deref(), Some(&b"1"[..]));
+        host = Host::new();
+        assert_eq!(kv::get("a"), Ok(None));
+        kv::set("a", b"2", None).unwrap();
+        assert_eq!(host.kv("a").as_deref(), Some(&b"2"[..]));
+        drop(host);
+        assert_eq!(kv::get("a"), Err(kv::Error::NotGranted));
+    }
+
+    #[test]
+    fn calls_about_one_subject_belong_to_one_trace() {
+        let host = Host::new();
+        let [first, again, other] = ["m1", "m1", "m2"].map(|subject| host.call(subject));
+        let trace = |ctx: &CallContext| ctx.traceparent.get(3..35).map(str::to_owned);
+        assert_eq!(first.traceparent.len(), 55);
+        assert_eq!(trace(&first), trace(&again));
+        assert_ne!(first.traceparent, again.traceparent);
+        assert_ne!(trace(&first), trace(&other));
     }
 
     #[test]

@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// The most calls to helper pages per minute, of all pages together. An open page makes 30.
-const HELPER_CALLS: u32 = 600;
+/// The most calls per minute to helper pages with an unknown token, of all callers together.
+const HELPER_MISSES: u32 = 600;
 
 /// The state of the router. Cheap to clone, because every request clones it.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub(super) struct App {
 struct Parts {
     defaults: Arc<Defaults>,
     helper: Arc<HelperAddress>,
-    helper_calls: Arc<Limit>,
+    helper_misses: Arc<Limit>,
     bodies: Arc<Bodies>,
     started: Started,
     document: Arc<Document>,
@@ -75,7 +75,7 @@ impl App {
         let parts = Parts {
             defaults: Arc::new(defaults),
             helper: Arc::new(helper),
-            helper_calls: Arc::new(Limit::new(HELPER_CALLS)),
+            helper_misses: Arc::new(Limit::new(HELPER_MISSES)),
             bodies: Arc::new(Bodies::new(config.server.large_bodies.0)),
             started: Started(Instant::now()),
             document: Arc::new(document),
@@ -122,7 +122,7 @@ parts! {
     Arc<dyn Maintenance>: services.maintenance;
     Arc<Defaults>: parts.defaults;
     Arc<HelperAddress>: parts.helper;
-    Arc<Limit>: parts.helper_calls;
+    Arc<Limit>: parts.helper_misses;
     Arc<Bodies>: parts.bodies;
     Started: parts.started;
     Arc<Document>: parts.document;

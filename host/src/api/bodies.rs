@@ -37,12 +37,12 @@ pub(super) struct Bodies {
 }
 
 /// A body with its share of the memory budget.
-struct Held {
+struct BudgetedBytes {
     bytes: Vec<u8>,
     _room: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for BudgetedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -88,24 +88,13 @@ impl Bodies {
             let message = "too many large bodies are being read; nothing was stored";
             return Err(ApiError::new(Code::Busy, message).after(RETRY_AFTER));
         };
-        let (parts, mut body) = request.into_parts();
-        let mut bytes = Vec::new();
-        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            let broken =
-                |error: axum::Error| ApiError::new(Code::BodyNotReadable, error.to_string());
-            let Ok(data) = frame.map_err(broken)?.into_data() else {
-                continue;
-            };
-            if bytes.len() + data.len() > most {
-                return Err(too_large());
-            }
-            bytes.extend_from_slice(&data);
-        }
+        let (parts, body) = request.into_parts();
+        let bytes = read(body, most, room).await?;
         // A body without a declared size may be smaller than the memory reserved for it.
         drop(permit.split(room.saturating_sub(bytes.len())));
         Ok(Request::from_parts(
             parts,
-            Body::from(Bytes::from_owner(Held {
+            Body::from(Bytes::from_owner(BudgetedBytes {
                 bytes,
                 _room: permit,
             })),
@@ -121,6 +110,31 @@ impl Bodies {
         let _turn = self.turns.acquire().await;
         block_in_place(work)
     }
+}
+
+/// Reads a body of at most `most` bytes. It holds at most `room` bytes, and in the end as many as
+/// there are, because the budget counts no more.
+async fn read(mut body: Body, most: usize, room: usize) -> Result<Vec<u8>, ApiError> {
+    let is_size_known = body.size_hint().exact().is_some();
+    let mut bytes = Vec::with_capacity(if is_size_known { room } else { 0 });
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let broken = |error: axum::Error| ApiError::new(Code::BodyNotReadable, error.to_string());
+        let Ok(data) = frame.map_err(broken)?.into_data() else {
+            continue;
+        };
+        let size = bytes.len() + data.len();
+        if size > most {
+            return Err(too_large());
+        }
+        if size > bytes.capacity() {
+            // Doubled as by the Vec itself, which would exceed the room.
+            let capacity = (2 * bytes.capacity()).min(room).max(size);
+            bytes.reserve_exact(capacity - bytes.len());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    bytes.shrink_to_fit();
+    Ok(bytes)
 }
 
 fn too_large() -> ApiError {
@@ -184,6 +198,27 @@ mod tests {
         });
         assert_eq!(second, 200, "its turn came");
         assert_eq!(status(bodies.receive(post(large()), 2 * LARGE).await), 413);
+    }
+
+    #[tokio::test]
+    async fn a_body_holds_no_more_memory_than_the_budget_counts() {
+        let frames = |count: usize| {
+            let stream = futures_util::stream::iter(
+                (0..count).map(|_| Ok::<_, std::io::Error>(vec![b'x'; LARGE])),
+            );
+            Body::from_stream(stream)
+        };
+        for count in [1, 2, 3, 5, 9] {
+            let room = 9 * LARGE;
+            let bytes = read(frames(count), room, room).await.expect("read");
+            assert_eq!(
+                (bytes.len(), bytes.capacity()),
+                (count * LARGE, count * LARGE)
+            );
+        }
+        let size = 3 * LARGE + 1;
+        let bytes = read(Body::from(vec![b'x'; size]), 9 * LARGE, size).await;
+        assert_eq!(bytes.expect("read").capacity(), size);
     }
 
     #[tokio::test]

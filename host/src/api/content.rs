@@ -19,7 +19,7 @@ use crate::{
 
 /// The content fields of a call, of which exactly one must be given.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct ContentFields {
     pub(super) text: Option<TextFields>,
     pub(super) template: Option<RenderRequest>,
     pub(super) kinds: CallFields,
@@ -75,13 +75,16 @@ fn given(body: &[u8], kinds: &[&'static str]) -> Option<&'static str> {
 }
 
 /// The content to be sent: the one field that is given, checked.
-pub(super) fn requested(region: Option<Region>, said: Said) -> Result<Requested, ApiError> {
-    let text = said
+pub(super) fn requested(
+    region: Option<Region>,
+    fields: ContentFields,
+) -> Result<Requested, ApiError> {
+    let text = fields
         .text
         .map(|text| ("text", text.check(region).map(Content::Text)));
-    let kinds = text.into_iter().chain(said.kinds.contents(region));
+    let kinds = text.into_iter().chain(fields.kinds.contents(region));
     let kinds = kinds.map(|(name, content)| (name, content.map(Requested::Content)));
-    let template = said
+    let template = fields
         .template
         .map(|template| ("template", Ok(Requested::Template(template))));
     let mut given = kinds.chain(template);
@@ -108,14 +111,16 @@ pub(super) fn requested(region: Option<Region>, said: Said) -> Result<Requested,
     }
 }
 
-/// The fields of a text message, taken from those of a call.
+/// The fields of a text message, taken from those of a call. An empty list of mentions counts as
+/// absent.
 pub(super) fn text(
     text: Option<String>,
     mentions: Option<Vec<String>>,
     link_preview: Option<bool>,
 ) -> Result<Option<TextFields>, ApiError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
-        if mentions.is_some() || link_preview.is_some() {
+        let has_mentions = mentions.is_some_and(|mentions| !mentions.is_empty());
+        if has_mentions || link_preview.is_some() {
             return Err(ApiError::new(
                 Code::TextMissing,
                 "mentions and linkPreview belong to a text, and there is none",
@@ -161,6 +166,19 @@ pub(super) fn shape(content: &Content) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_a_text_an_empty_list_of_mentions_is_none_and_others_are_refused() {
+        let without_text = |mentions: Option<Vec<String>>, link_preview| {
+            text(None, mentions, link_preview).map(|text| text.is_some())
+        };
+        assert!(matches!(without_text(None, None), Ok(false)));
+        assert!(matches!(without_text(Some(vec![]), None), Ok(false)));
+        for (mentions, link_preview) in [(Some(vec!["4915".into()]), None), (None, Some(true))] {
+            let refused = without_text(mentions, link_preview).expect_err("a refusal");
+            assert_eq!(refused.code(), Code::TextMissing.as_str());
+        }
+    }
 
     #[test]
     fn every_code_of_a_kind_is_in_the_table_of_codes() {

@@ -14,12 +14,9 @@ use serde::Serialize;
 use super::{
     error::ApiError,
     openapi::{Operation, Output},
-    route::{
-        Need::{All, Nothing},
-        Routes,
-    },
+    route::{Need, Routes},
 };
-use crate::{config::Scope::Admin, services::Maintenance};
+use crate::services::Maintenance;
 
 /// The default `Retry-After` of an unready gateway, in seconds.
 const RETRY_AFTER: u64 = 60;
@@ -28,13 +25,13 @@ pub(super) fn routes() -> Routes {
     Routes::new()
         .get(
             "/livez",
-            Nothing,
+            Need::Probe,
             live,
             Operation::new("getLiveness", "The process is alive"),
         )
         .get(
             "/readyz",
-            Nothing,
+            Need::Probe,
             ready,
             Operation::new(
                 "getReadiness",
@@ -43,7 +40,7 @@ pub(super) fn routes() -> Routes {
         )
         .get(
             "/metrics",
-            All(Admin),
+            Need::Metrics,
             metrics,
             Operation::new("getMetrics", "Metrics in the Prometheus text format")
                 .more("With `[api] open_metrics` it needs no key."),

@@ -16,46 +16,46 @@ use crate::model::{InvalidRecipient, PhoneNumber, Recipient, Region};
 
 /// A recipient as a caller wrote it: a string, or a whole JSON number.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Written(String);
+pub(super) struct RawRecipient(String);
 
-impl fmt::Debug for Written {
+impl fmt::Debug for RawRecipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Written")
+        f.write_str("RawRecipient")
     }
 }
 
-impl<'de> Deserialize<'de> for Written {
+impl<'de> Deserialize<'de> for RawRecipient {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AsWritten;
+        struct RawRecipientVisitor;
 
-        impl Visitor<'_> for AsWritten {
-            type Value = Written;
+        impl Visitor<'_> for RawRecipientVisitor {
+            type Value = RawRecipient;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string, such as \"+49 151 23456789\", or a whole number")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
-                Ok(Written(text.to_owned()))
+            fn visit_str<E: Error>(self, text: &str) -> Result<RawRecipient, E> {
+                Ok(RawRecipient(text.to_owned()))
             }
 
-            fn visit_bytes<E: Error>(self, digits: &[u8]) -> Result<Written, E> {
+            fn visit_bytes<E: Error>(self, digits: &[u8]) -> Result<RawRecipient, E> {
                 let json = std::str::from_utf8(digits).unwrap_or_default();
                 let whole = json
                     .starts_with(|c: char| c.is_ascii_digit())
                     .then(|| whole(json))
                     .flatten();
                 whole
-                    .map(Written)
+                    .map(RawRecipient)
                     .ok_or_else(|| E::invalid_value(Unexpected::Bytes(digits), &self))
             }
         }
 
-        deserializer.deserialize_bytes(AsWritten)
+        deserializer.deserialize_bytes(RawRecipientVisitor)
     }
 }
 
-impl JsonSchema for Written {
+impl JsonSchema for RawRecipient {
     fn inline_schema() -> bool {
         true
     }
@@ -69,14 +69,14 @@ impl JsonSchema for Written {
     }
 }
 
-impl Written {
+impl RawRecipient {
     /// The recipient as it was written.
     pub(super) fn text(&self) -> &str {
         &self.0
     }
 }
 
-impl From<String> for Written {
+impl From<String> for RawRecipient {
     fn from(text: String) -> Self {
         Self(text)
     }
@@ -143,7 +143,7 @@ mod tests {
             ("[4915]", None),
         ] {
             let body = format!("{{\"to\": {json}}}");
-            let read = object::from_slice::<BTreeMap<String, Written>>(body.as_bytes());
+            let read = object::from_slice::<BTreeMap<String, RawRecipient>>(body.as_bytes());
             assert_eq!(
                 read.ok()
                     .and_then(|mut to| to.remove("to"))
@@ -181,7 +181,7 @@ mod tests {
         {
             let region = region.map(|region| region.parse().expect("region"));
             let body = format!("{{\"to\": {json}}}");
-            let written = object::from_slice::<BTreeMap<String, Written>>(body.as_bytes())
+            let written = object::from_slice::<BTreeMap<String, RawRecipient>>(body.as_bytes())
                 .ok()
                 .and_then(|mut to| to.remove("to"));
             let read = written

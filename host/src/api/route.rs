@@ -27,14 +27,43 @@ pub(super) const MAX_BODY: usize = 1 << 20;
 /// The permission that a call requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// None: probes and the API reference.
-    Nothing,
+    /// None: a probe of a container platform or a load balancer.
+    Probe,
+    /// None: the API reference. A browser that opens it sends no key, and it contains nothing but
+    /// what is in the source code.
+    Reference,
+    /// The metrics: a key with the scope `admin` for all sessions, or none with `[api]
+    /// open_metrics`.
+    Metrics,
     /// The token in the path, and no API key.
     Token,
     /// A key with this scope, for the session that the call concerns.
     Of(Scope),
     /// A key with this scope for all sessions.
     All(Scope),
+}
+
+impl Need {
+    /// The scope that a key must have, and whether it must have it for all sessions; none when no
+    /// key is needed.
+    pub(super) fn scope(self) -> Option<(Scope, bool)> {
+        match self {
+            Self::Probe | Self::Reference | Self::Token => None,
+            Self::Metrics => Some((Scope::Admin, true)),
+            Self::Of(scope) => Some((scope, false)),
+            Self::All(scope) => Some((scope, true)),
+        }
+    }
+
+    /// Whether the call is answered even when every connection is taken.
+    pub(super) fn is_of_monitoring(self) -> bool {
+        matches!(self, Self::Probe | Self::Metrics)
+    }
+
+    /// Whether people open it in a browser, possibly by a link on a page of another site.
+    pub(super) fn is_for_people(self) -> bool {
+        matches!(self, Self::Reference | Self::Token)
+    }
 }
 
 /// One call of the API.
@@ -206,5 +235,12 @@ impl Calls {
         places
             .filter_map(|place| self.all.get(*place))
             .find(|call| call.method == *method)
+    }
+
+    /// What a request to a route requires; none when there is no such route. A method that the
+    /// route does not have is answered 405 to whoever may make the route's first call.
+    pub(super) fn need(&self, path: &str, method: &Method) -> Option<Need> {
+        let first = || self.all.get(*self.by_path.get(path)?.first()?);
+        self.find(path, method).or_else(first).map(|call| call.need)
     }
 }

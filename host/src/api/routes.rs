@@ -19,16 +19,21 @@ pub(super) fn all() -> Routes {
 mod tests {
     use axum::http::Method;
 
-    use super::{super::route::Need::*, *};
+    use super::{
+        super::route::Need::{self, *},
+        *,
+    };
     use crate::config::Scope::{Admin, Control, Read};
 
     #[test]
     fn the_documentation_shows_every_call_with_what_it_needs() {
-        let words = |need| match need {
-            Nothing => "none".to_owned(),
+        let words = |need: Need| match need {
             Token => "the token".to_owned(),
-            Of(scope) => format!("`{}`", scope.as_str()),
-            All(scope) => format!("`{}`, all sessions", scope.as_str()),
+            _ => match need.scope() {
+                None => "none".to_owned(),
+                Some((scope, false)) => format!("`{}`", scope.as_str()),
+                Some((scope, true)) => format!("`{}`, all sessions", scope.as_str()),
+            },
         };
         let (_, calls) = all().split();
         let mut calls: Vec<String> = calls
@@ -75,7 +80,8 @@ mod tests {
                 "{method} {path}"
             );
             assert!(
-                *method == Method::GET || !matches!(need, Nothing | Of(Read) | All(Read)),
+                *method == Method::GET
+                    || !matches!(need, Probe | Reference | Metrics | Of(Read) | All(Read)),
                 "{method} {path} changes something"
             );
         }

@@ -12,7 +12,7 @@ use super::{
     app::Defaults,
     caller::Caller,
     error::{ApiError, Code},
-    once::{self, Asked},
+    idempotency::{self, NormalizedRequest},
     openapi::{Header, Input, Operation, STORE},
     time::instant,
 };
@@ -133,20 +133,20 @@ impl Submission {
     /// the default of what the response waits for to what the caller wants.
     pub(super) async fn answer(
         &self,
-        asked: impl FnOnce() -> Option<Asked>,
+        normalized: impl FnOnce() -> Option<NormalizedRequest>,
         call: Result<SendRequest, ApiError>,
         waits: impl Fn(Until) -> Until,
     ) -> Result<SendReply, ApiError> {
         let mut key = None;
-        if once::is_keyed(&self.headers)
-            && let Some(asked) = asked()
+        if idempotency::is_keyed(&self.headers)
+            && let Some(normalized) = normalized()
         {
             let earlier = call.as_ref().map_or_else(
                 |_| vec![],
-                |call| asked.earlier_send(self.defaults.region, call),
+                |call| normalized.earlier_send(self.defaults.region, call),
             );
-            let named = asked.key(&self.defaults, &self.headers, &self.caller, earlier)?;
-            match self.sends.repeated(&named, waits(asked.until())).await {
+            let named = normalized.key(&self.defaults, &self.headers, &self.caller, earlier)?;
+            match self.sends.repeated(&named, waits(normalized.until())).await {
                 Ok(Some(reply)) => return Ok(reply),
                 Ok(None) => key = Some(named),
                 // An invalid request is reported as such rather than as a reused key.

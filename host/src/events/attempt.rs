@@ -64,7 +64,6 @@ pub(super) async fn attempt(
     let subject = Subject {
         session: envelope.session.clone(),
         id: delivery.id.clone(),
-        traceparent: String::new(),
         attempt: number,
     };
     let request = match shared

@@ -8,7 +8,7 @@ use crate::{
 
 /// A delivery with its event.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Letter {
+pub struct DeliveryWithEvent {
     /// The delivery.
     pub delivery: Delivery,
     /// Its event, without credentials; `None` if it is not in the log any more or cannot be read.
@@ -35,19 +35,19 @@ impl Events {
         filter: &DeliveryFilter,
         before: Option<&str>,
         limit: u32,
-    ) -> Result<(Vec<Letter>, Option<String>), StoreError> {
+    ) -> Result<(Vec<DeliveryWithEvent>, Option<String>), StoreError> {
         let DeliveryPage { rows, next } =
             self.shared.store.deliveries(filter, before, limit).await?;
-        Ok((self.letters(rows).await?, next))
+        Ok((self.with_events(rows).await?, next))
     }
 
     /// The delivery with an id, or `None` if there is none.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn delivery(&self, id: &str) -> Result<Option<Letter>, StoreError> {
+    pub async fn delivery(&self, id: &str) -> Result<Option<DeliveryWithEvent>, StoreError> {
         let found = self.shared.store.delivery(id).await?;
-        Ok(self.letters(found.into_iter().collect()).await?.pop())
+        Ok(self.with_events(found.into_iter().collect()).await?.pop())
     }
 
     /// All receivers that have pending deliveries or dead letters, or that fail.
@@ -126,16 +126,16 @@ impl Events {
         self.shared.store.purge_deliveries(filter).await
     }
 
-    async fn letters(&self, rows: Vec<Delivery>) -> Result<Vec<Letter>, StoreError> {
+    async fn with_events(&self, rows: Vec<Delivery>) -> Result<Vec<DeliveryWithEvent>, StoreError> {
         let seqs: Vec<i64> = rows.iter().map(|row| row.event_seq).collect();
         let events = self.shared.store.envelopes(&seqs).await?;
-        let letter = |delivery: Delivery| {
+        let with_event = |delivery: Delivery| {
             let event = events
                 .get(&delivery.event_seq)
                 .and_then(|event| event.as_ref().ok())
                 .cloned();
-            Letter { delivery, event }
+            DeliveryWithEvent { delivery, event }
         };
-        Ok(rows.into_iter().map(letter).collect())
+        Ok(rows.into_iter().map(with_event).collect())
     }
 }

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use self::shared::Shared;
 pub use self::{
-    letters::{Letter, ReceiverReport},
+    letters::{DeliveryWithEvent, ReceiverReport},
     receivers::Failing,
 };
 pub use crate::store::{Delivery, DeliveryFilter, DeliveryState};

@@ -169,7 +169,6 @@ impl Shared {
         let subject = Subject {
             session: envelope.session.clone(),
             id: envelope.id.0.clone(),
-            traceparent: String::new(),
             attempt,
         };
         // A panic costs this event an attempt and affects no other event.

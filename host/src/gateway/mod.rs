@@ -22,7 +22,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -44,7 +43,7 @@ use crate::{
         OutboxMessages, OutboxSending, OutboxSends, Registry, RegistrySessions, Services,
         SessionLinking, SessionPasskeys,
     },
-    session::{self, Command, ProfileProblem, SessionHandle},
+    session::{self, ProfileProblem, SessionHandle},
     store::{Store, StoreError},
     whatsapp::{ChromiumLauncher, LaunchError},
 };
@@ -233,13 +232,10 @@ impl Gateway {
             warn!("calls that are still in flight are aborted");
             server.abort();
         }
-        let sessions = self.sessions.all();
-        let closing = join_all(
-            sessions
-                .iter()
-                .map(|session| session.tell(Command::Shutdown)),
-        );
-        if timeout(self.budget / 2, closing).await.is_err() {
+        if timeout(self.budget / 2, self.sessions.shut_down())
+            .await
+            .is_err()
+        {
             warn!("a browser did not close in time; its guard continues to close it");
         }
         for task in &self.tasks {

@@ -127,7 +127,7 @@ async fn tidy(config: Arc<Config>, sessions: Arc<Registry>) {
             Ok(_) => {}
             Err(reason) => warn!(reason, "the session path was not cleaned"),
         }
-        if let Err(error) = sessions.give_up_strays().await {
+        if let Err(error) = sessions.end_orphaned_sends().await {
             warn!(%error, "messages of deleted sessions were not ended; this is tried again in an hour");
         }
     }

@@ -113,7 +113,6 @@ impl Outbox {
         let subject = Subject {
             session: request.client.clone(),
             id: id.0.clone(),
-            traceparent: String::new(),
             attempt: 1,
         };
         let template = match &request.content {

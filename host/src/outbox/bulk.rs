@@ -133,7 +133,6 @@ impl Outbox {
         let subject = Subject {
             session: request.client.clone(),
             id: "bulk".into(),
-            traceparent: String::new(),
             attempt: 1,
         };
         let wanted = RenderRequest {

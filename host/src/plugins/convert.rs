@@ -167,15 +167,14 @@ impl From<&InboundMessage> for messages::InboundMessage {
     }
 }
 
-/// An error that a plugin returned: whether a later call may succeed, and its description.
-pub(super) fn failure(error: calls::Error) -> (bool, PluginText) {
-    let (transient, reason) = match error {
-        calls::Error::InvalidInput(reason) => (false, format!("invalid input: {reason}")),
-        calls::Error::Unavailable(reason) => (true, reason),
-        calls::Error::NotGranted(reason) => (false, format!("not granted: {reason}")),
-        calls::Error::Internal(reason) => (false, reason),
+/// The description of an error that a plugin returned. Its kind has no other effect.
+pub(super) fn failure(error: calls::Error) -> PluginText {
+    let reason = match error {
+        calls::Error::InvalidInput(reason) => format!("invalid input: {reason}"),
+        calls::Error::NotGranted(reason) => format!("not granted: {reason}"),
+        calls::Error::Unavailable(reason) | calls::Error::Internal(reason) => reason,
     };
-    (transient, reason.as_str().into())
+    reason.as_str().into()
 }
 
 /// What a plugin finds wrong with its configuration, in one line.

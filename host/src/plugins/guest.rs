@@ -23,6 +23,7 @@ use super::{
     ports::{CallFailure, FailureKind, HttpGrant, KvSpace, KvStore, Subject},
     stderr::Stderr,
     text::PluginText,
+    traceparent::traceparent,
 };
 use crate::{
     config,
@@ -113,13 +114,12 @@ impl Plugin {
 
     /// The plugin returned an error of its own.
     pub(super) fn returned_error(&self, error: calls::Error) -> CallFailure {
-        let (transient, reason) = convert::failure(error);
-        self.failure(FailureKind::Failed { transient }, reason)
+        self.failure(FailureKind::Failed, convert::failure(error))
     }
 
     /// The plugin gave an answer that it may not give.
     pub(super) fn invalid_answer(&self, reason: impl Into<PluginText>) -> CallFailure {
-        self.failure(FailureKind::Failed { transient: false }, reason)
+        self.failure(FailureKind::Failed, reason)
     }
 
     /// Calls a function of the extension point `E` in a fresh, configured instance. `work` makes
@@ -187,11 +187,12 @@ impl Plugin {
                 ),
             ));
         };
+        let call_id = ulid::Ulid::generate().to_string();
         let context = CallContext {
             session: subject.session.to_string(),
-            call_id: ulid::Ulid::generate().to_string(),
+            traceparent: traceparent(&subject.id, &call_id),
+            call_id,
             subject_id: subject.id.clone(),
-            traceparent: subject.traceparent.clone(),
             now: u64::try_from(Timestamp::now().0).unwrap_or(0),
             attempt: subject.attempt,
             budget_ms: u32::try_from(self.entry.timeout.0).unwrap_or(u32::MAX),
@@ -297,7 +298,6 @@ fn probe_subject() -> Subject {
     Subject {
         session,
         id: PROBE.into(),
-        traceparent: String::new(),
         attempt: 1,
     }
 }

@@ -23,6 +23,7 @@ mod schema;
 mod start;
 mod stderr;
 mod text;
+mod traceparent;
 
 pub use host::{PluginHost, PluginReport, PluginState};
 pub use load::LoadError;

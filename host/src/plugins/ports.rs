@@ -18,8 +18,6 @@ pub struct Subject {
     pub session: ClientId,
     /// The outbox id or the delivery id. It is the same on every attempt.
     pub id: String,
-    /// A W3C `traceparent`; may be empty.
-    pub traceparent: String,
     /// The number of the attempt, from 1.
     pub attempt: u32,
 }
@@ -60,11 +58,7 @@ pub struct CallFailure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
     /// The plugin returned an error, or an answer that it may not give.
-    Failed {
-        /// Whether a later call may succeed: the error was `unavailable`, not `invalid-input`,
-        /// `not-granted` or `internal`.
-        transient: bool,
-    },
+    Failed,
     /// It trapped: a panic, an out-of-bounds access, an endless recursion.
     Trapped,
     /// It used more CPU time than it may (`cpu`).
@@ -84,7 +78,7 @@ impl FailureKind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Failed { .. } => "failed",
+            Self::Failed => "failed",
             Self::Trapped => "trapped",
             Self::OverCpu => "over_cpu",
             Self::OverMemory => "over_memory",

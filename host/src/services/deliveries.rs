@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::view::Restricted;
 use crate::{
-    events::{DeliveryFilter, Events, Letter, ReceiverReport},
+    events::{DeliveryFilter, DeliveryWithEvent, Events, ReceiverReport},
     outbox::StoreError,
 };
 
@@ -19,10 +19,10 @@ pub trait Deliveries: Send + Sync + Debug + 'static {
         filter: &DeliveryFilter,
         before: Option<&str>,
         limit: u32,
-    ) -> Result<(Vec<Letter>, Option<String>), StoreError>;
+    ) -> Result<(Vec<DeliveryWithEvent>, Option<String>), StoreError>;
 
     /// One delivery; none when the id is unknown.
-    async fn get(&self, id: &str) -> Result<Option<Letter>, StoreError>;
+    async fn get(&self, id: &str) -> Result<Option<DeliveryWithEvent>, StoreError>;
 
     /// The receivers with pending deliveries or dead letters, and those that fail.
     async fn receivers(&self) -> Result<Vec<ReceiverReport>, StoreError>;
@@ -51,11 +51,11 @@ impl Deliveries for EventDeliveries {
         filter: &DeliveryFilter,
         before: Option<&str>,
         limit: u32,
-    ) -> Result<(Vec<Letter>, Option<String>), StoreError> {
+    ) -> Result<(Vec<DeliveryWithEvent>, Option<String>), StoreError> {
         self.0.deliveries(filter, before, limit).await
     }
 
-    async fn get(&self, id: &str) -> Result<Option<Letter>, StoreError> {
+    async fn get(&self, id: &str) -> Result<Option<DeliveryWithEvent>, StoreError> {
         self.0.delivery(id).await
     }
 
@@ -83,9 +83,9 @@ impl Deliveries for EventDeliveries {
 impl Restricted<dyn Deliveries> {
     /// Whether the key may see a delivery. One whose event is no longer in the log belongs to no
     /// session that a restricted key could see.
-    fn owns(&self, letter: &Letter) -> bool {
+    fn owns(&self, delivery: &DeliveryWithEvent) -> bool {
         self.view.sees_all()
-            || letter
+            || delivery
                 .event
                 .as_ref()
                 .is_some_and(|event| self.view.sees(&event.session))
@@ -99,14 +99,18 @@ impl Deliveries for Restricted<dyn Deliveries> {
         filter: &DeliveryFilter,
         before: Option<&str>,
         limit: u32,
-    ) -> Result<(Vec<Letter>, Option<String>), StoreError> {
-        let (mut letters, next) = self.whole.list(filter, before, limit).await?;
-        letters.retain(|letter| self.owns(letter));
-        Ok((letters, next))
+    ) -> Result<(Vec<DeliveryWithEvent>, Option<String>), StoreError> {
+        let (mut deliveries, next) = self.whole.list(filter, before, limit).await?;
+        deliveries.retain(|delivery| self.owns(delivery));
+        Ok((deliveries, next))
     }
 
-    async fn get(&self, id: &str) -> Result<Option<Letter>, StoreError> {
-        Ok(self.whole.get(id).await?.filter(|letter| self.owns(letter)))
+    async fn get(&self, id: &str) -> Result<Option<DeliveryWithEvent>, StoreError> {
+        Ok(self
+            .whole
+            .get(id)
+            .await?
+            .filter(|delivery| self.owns(delivery)))
     }
 
     async fn receivers(&self) -> Result<Vec<ReceiverReport>, StoreError> {

@@ -2,7 +2,11 @@
 //! the API. It creates, controls and deletes sessions while the gateway runs.
 //!
 //! Whether a session shall run is stored before it is started or stopped, so a restart restores
-//! what was wanted last.
+//! what was wanted last. Changes are made one after the other, each in a task of its own: a caller
+//! that goes away does not leave a session half changed.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -10,8 +14,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use futures_util::future::join_all;
 use tokio::{
-    sync::{Mutex, Semaphore},
+    sync::{Semaphore, SemaphorePermit},
     task::JoinHandle,
 };
 use tracing::{info, warn};
@@ -25,7 +30,7 @@ use crate::{
         self, Cleanup, Command, Journal, Limits, LogoutError, Parts, ProfileFate, SessionHandle,
         machine::Rules,
     },
-    store::{SessionWish, Store, StoreError},
+    store::{SessionRow, SessionWish, Store, StoreError},
     whatsapp::Launcher,
 };
 
@@ -86,8 +91,8 @@ pub struct Registry {
     starts: Arc<Semaphore>,
     show: Box<Show>,
     running: RwLock<BTreeMap<ClientId, Running>>,
-    /// Serializes creations and deletions.
-    changing: Mutex<()>,
+    /// Serializes creations, controls and deletions. Closed when the gateway stops.
+    changing: Semaphore,
 }
 
 impl fmt::Debug for Registry {
@@ -128,7 +133,7 @@ impl Registry {
             starts: Arc::new(Semaphore::new(STARTS)),
             show,
             running: RwLock::default(),
-            changing: Mutex::default(),
+            changing: Semaphore::new(1),
         }
     }
 
@@ -179,13 +184,14 @@ impl Registry {
             warn!(%one, %other, "the ids of two sessions differ in case only; rename one of them, because a file system that ignores case would use one profile folder for both");
         }
         for (client, wanted) in wanted {
-            self.spawn(&client, wanted).await?;
+            let known = self.store.session(&client).await?;
+            self.spawn(&client, wanted, known.as_ref());
         }
         Ok(())
     }
 
-    async fn spawn(&self, client: &ClientId, wanted: bool) -> Result<(), StoreError> {
-        let known = self.store.session(client).await?;
+    /// Starts the supervisor of a session. `known` is what was last recorded of it.
+    fn spawn(&self, client: &ClientId, wanted: bool, known: Option<&SessionRow>) {
         let handle = session::spawn(Parts {
             client: client.clone(),
             launcher: Arc::clone(&self.launcher),
@@ -209,7 +215,6 @@ impl Registry {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(client.clone(), Running { handle, tasks });
-        Ok(())
     }
 
     /// A session; none when it does not exist.
@@ -247,13 +252,41 @@ impl Registry {
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn give_up_strays(&self) -> Result<u64, StoreError> {
+    pub async fn end_orphaned_sends(&self) -> Result<u64, StoreError> {
         let there: Vec<ClientId> = self
             .all()
             .iter()
             .map(|handle| handle.client().clone())
             .collect();
-        self.outbox.give_up_strays(&there).await
+        self.outbox.end_orphaned_sends(&there).await
+    }
+
+    /// Waits until no other session is being created, controlled or deleted.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, SessionFailure> {
+        let turn = self.changing.acquire().await;
+        turn.map_err(|_| SessionFailure::Failed("the gateway is stopping".to_owned()))
+    }
+
+    /// Closes the browsers of all sessions cleanly. Afterwards no session can be changed any more.
+    pub async fn shut_down(&self) {
+        let close = || async {
+            let sessions = self.all();
+            join_all(sessions.iter().map(|it| it.tell(Command::Shutdown))).await;
+        };
+        close().await;
+        // A change whose caller has gone may still be in progress and start another browser.
+        drop(self.changing.acquire().await);
+        self.changing.close();
+        close().await;
+    }
+
+    /// Whether the session was created through the API and is not deleted completely: a deletion
+    /// that failed half-way has ended it and may have left its profile and its rows.
+    async fn is_stored(&self, client: &ClientId) -> Result<bool, StoreError> {
+        let wishes = self.store.session_wishes().await?;
+        Ok(wishes
+            .iter()
+            .any(|wish| wish.made && wish.client == *client))
     }
 
     /// Whether the configuration names the session.
@@ -267,12 +300,22 @@ impl Registry {
     /// # Errors
     /// If a session with this id exists already, or the database fails.
     pub async fn create(
+        self: &Arc<Self>,
+        client: ClientId,
+        start: bool,
+        metadata: Vec<(String, String)>,
+    ) -> Result<(), SessionFailure> {
+        let registry = Arc::clone(self);
+        to_its_end(async move { registry.create_in_turn(client, start, metadata).await }).await
+    }
+
+    async fn create_in_turn(
         &self,
         client: ClientId,
         start: bool,
         metadata: Vec<(String, String)>,
     ) -> Result<(), SessionFailure> {
-        let _turn = self.changing.lock().await;
+        let _turn = self.turn().await?;
         // On a file system that ignores case, both profiles would be the same folder.
         if let Some(there) = self
             .all()
@@ -281,7 +324,11 @@ impl Registry {
         {
             return Err(SessionFailure::Exists(there.client().clone()));
         }
-        if self.store.session(&client).await?.is_none() {
+        if self.is_stored(&client).await? {
+            self.remove(&client, ProfileFate::SetAside).await?;
+        }
+        let known = self.store.session(&client).await?;
+        if known.is_none() {
             // Whatever an earlier session with this id has left behind does not belong to this one.
             self.outbox
                 .login_ended(
@@ -293,7 +340,7 @@ impl Registry {
         }
         self.store.make_session(&client, start, &metadata).await?;
         self.plugins.set_metadata(client.clone(), metadata);
-        self.spawn(&client, start).await?;
+        self.spawn(&client, start, known.as_ref());
         info!(%client, start, "session created");
         Ok(())
     }
@@ -303,17 +350,29 @@ impl Registry {
     /// # Errors
     /// If the session does not exist, the logout fails, or the database fails.
     pub async fn control(
-        &self,
+        self: &Arc<Self>,
         client: &ClientId,
         action: SessionAction,
     ) -> Result<(), SessionFailure> {
-        let handle = self.known(client)?;
         let command = match action {
-            SessionAction::Logout => return Ok(handle.logout().await?),
+            // Stores nothing and may take 20 seconds, so it takes no turn.
+            SessionAction::Logout => return Ok(self.known(client)?.logout().await?),
             SessionAction::Start => Command::Start,
             SessionAction::Restart => Command::Reconnect,
             SessionAction::Stop => Command::Stop,
         };
+        let (registry, client) = (Arc::clone(self), client.clone());
+        to_its_end(async move { registry.control_in_turn(&client, command).await }).await
+    }
+
+    async fn control_in_turn(
+        &self,
+        client: &ClientId,
+        command: Command,
+    ) -> Result<(), SessionFailure> {
+        // A session that is being deleted must not be stored or started again.
+        let _turn = self.turn().await?;
+        let handle = self.known(client)?;
         let wish = SessionWish {
             client: client.clone(),
             wanted: command != Command::Stop,
@@ -325,23 +384,48 @@ impl Registry {
         Ok(())
     }
 
-    /// Deletes a session that was created through the API.
+    /// Deletes a session that was created through the API. A deletion that has failed half-way can
+    /// be repeated.
     ///
     /// # Errors
     /// If the session does not exist, the configuration names it, its profile cannot be moved or
     /// deleted, or the database fails. In the last two cases the session stays, stopped, and can be
     /// deleted again.
     pub async fn delete(
+        self: &Arc<Self>,
+        client: &ClientId,
+        fate: ProfileFate,
+    ) -> Result<Cleanup, SessionFailure> {
+        let (registry, client) = (Arc::clone(self), client.clone());
+        to_its_end(async move { registry.delete_in_turn(&client, fate).await }).await
+    }
+
+    async fn delete_in_turn(
         &self,
         client: &ClientId,
         fate: ProfileFate,
     ) -> Result<Cleanup, SessionFailure> {
-        let _turn = self.changing.lock().await;
-        let handle = self.known(client)?;
+        let _turn = self.turn().await?;
+        if self.get(client).is_none() && !self.is_stored(client).await? {
+            return Err(SessionFailure::Unknown(client.clone()));
+        }
         if self.is_named(client) {
             return Err(SessionFailure::Named(client.clone()));
         }
-        handle.tell(Command::Shutdown).await;
+        let done = self.remove(client, fate).await?;
+        info!(%client, ?fate, "session deleted");
+        Ok(done)
+    }
+
+    /// Ends a session and removes what is stored of it. Each step can be repeated.
+    async fn remove(
+        &self,
+        client: &ClientId,
+        fate: ProfileFate,
+    ) -> Result<Cleanup, SessionFailure> {
+        if let Some(handle) = self.get(client) {
+            handle.tell(Command::Shutdown).await;
+        }
         let gone = self
             .running
             .write()
@@ -352,13 +436,10 @@ impl Registry {
             let _ = task.await;
         }
         let done = self.forget(client, fate).await;
-        match &done {
-            Ok(_) => info!(%client, ?fate, "session deleted"),
-            Err(_) => {
-                if let Err(error) = self.rest(client).await {
-                    warn!(%client, %error, "a session that could not be deleted comes back at the next start of the gateway");
-                }
-            }
+        if done.is_err()
+            && let Err(error) = self.rest(client).await
+        {
+            warn!(%client, %error, "a session that could not be deleted comes back at the next start of the gateway");
         }
         done
     }
@@ -399,7 +480,24 @@ impl Registry {
             metadata: vec![],
         };
         let noted = self.store.wish_session(wish).await;
-        self.spawn(client, false).await?;
+        // Without its row the session starts as one without a login, until the row can be read.
+        let known = self.store.session(client).await.ok().flatten();
+        self.spawn(client, false, known.as_ref());
         noted
+    }
+}
+
+/// Does work to its end, even if the caller does not wait for it: when a client disconnects, its
+/// request is dropped wherever it waits.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, SessionFailure>> + Send + 'static,
+) -> Result<T, SessionFailure> {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            // The API answers it as a panic of the request itself.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(SessionFailure::Failed(error.to_string())),
+        },
     }
 }

@@ -177,10 +177,18 @@ async fn an_event_becomes_a_call_with_the_operators_limits_on_it() {
         (request.method.as_str(), request.url.as_str()),
         ("POST", "https://hooks.example.org/in")
     );
-    assert_eq!(
-        request.headers,
-        [("x-delivery".to_owned(), "out_1".to_owned())]
-    );
+    let [delivery, (name, traceparent)] = request.headers.as_slice() else {
+        panic!("{:?}", request.headers)
+    };
+    assert_eq!(*delivery, ("x-delivery".to_owned(), "out_1".to_owned()));
+    assert_eq!((name.as_str(), traceparent.len()), ("traceparent", 55));
+    let again = host
+        .request("good", &subject("odd"), "here", &envelope)
+        .await
+        .expect("a request");
+    let again = &again.headers[1].1;
+    assert_eq!(again[..35], traceparent[..35], "the same trace");
+    assert_ne!(again, traceparent, "another call");
     assert_eq!(
         String::from_utf8_lossy(&request.body),
         "message.received here odd hello team=blue"

@@ -114,7 +114,6 @@ pub(crate) fn subject(session: &str) -> Subject {
     Subject {
         session: session.parse().expect("a client id"),
         id: "out_1".into(),
-        traceparent: String::new(),
         attempt: 1,
     }
 }

@@ -61,6 +61,7 @@ impl OptOut {
         if !stop && !start {
             return Ok(());
         }
+        let mut is_recorded = false;
         for id in ids(&message.sender) {
             if said_later(&opt_in(&id), message.sent_at)?
                 || said_later(&opt_out(&id), message.sent_at)?
@@ -73,15 +74,18 @@ impl OptOut {
                 kv::delete(&opt_out(&id))?;
                 kv::set(&opt_in(&id), note.as_bytes(), Some(REMEMBERED))?;
             }
+            is_recorded = true;
         }
-        log::info(
-            if stop {
-                "a recipient opted out"
-            } else {
-                "a recipient opted in again"
-            },
-            &[],
-        );
+        if is_recorded {
+            log::info(
+                if stop {
+                    "a recipient opted out"
+                } else {
+                    "a recipient opted in again"
+                },
+                &[],
+            );
+        }
         Ok(())
     }
 }

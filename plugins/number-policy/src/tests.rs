@@ -359,6 +359,26 @@ fn the_last_word_counts_by_when_it_was_written_however_late_it_is_heard() {
 }
 
 #[test]
+fn a_word_that_comes_too_late_is_not_logged_as_recorded() {
+    let policy = policy(json!({"opt_out": {"stop_words": ["STOP"], "start_words": ["START"]}}));
+    let host = Host::new();
+    let hear = |body: &str, sent_at: u64| {
+        let mut told = received(Address::of_number("4915123456789"), body);
+        if let Event::MessageReceived(message) = &mut told.event {
+            message.sent_at = sent_at;
+        }
+        assert_eq!(policy.route(&host.call("e"), &told), Ok(Vec::new()));
+        let lines = host.logs().into_iter();
+        lines.map(|line| line.message).collect::<Vec<_>>()
+    };
+    let (out, back) = ("a recipient opted out", "a recipient opted in again");
+    assert_eq!(hear("STOP", 2000), [out]);
+    assert_eq!(hear("START", 1000), [out], "said before the STOP");
+    assert_eq!(hear("START", 3000), [out, back]);
+    assert_eq!(hear("STOP", 2500), [out, back], "said before the START");
+}
+
+#[test]
 fn only_a_persons_own_word_counts() {
     let host = Host::new();
     let policy = policy(json!({"opt_out": {"stop_words": ["STOP"]}}));

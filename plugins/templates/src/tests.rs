@@ -128,6 +128,28 @@ fn json_can_be_looped_over() {
 }
 
 #[test]
+fn a_whole_number_above_64_bits_with_sign_keeps_its_digits() {
+    let large = u64::MAX.to_string();
+    let order = ("count", Value::Json(large.clone()));
+    let body = render("shipped", None, &[("name", text("Ada")), order]).unwrap();
+    assert_eq!(body, format!("Hello Ada, your {large} items left."));
+    let none = ("items", Value::Json("[]".into()));
+    let total = ("total", Value::Json(large.clone()));
+    let body = render("receipt", None, &[none, total]).unwrap();
+    assert_eq!(body, format!("Paid: false {large}"));
+    for other in ["\"3\"", "[3]", "1.5", "null"] {
+        let count = ("count", Value::Json(other.into()));
+        assert!(
+            matches!(
+                render("shipped", None, &[("name", text("Ada")), count]),
+                Err(RenderError::BadVariable { .. })
+            ),
+            "{other}"
+        );
+    }
+}
+
+#[test]
 fn values_cannot_format_the_message() {
     let body = render("echo", None, &[("text", text("*bold* {{ name }}"))]).unwrap();
     assert_eq!(

@@ -69,6 +69,11 @@ fn of_value(variable: &Variable, value: &Value) -> Result<Bound, String> {
             Ok(Bound::from(*number))
         }
         (Kind::Boolean | Kind::Json, Value::Boolean(value)) => Ok(Bound::from(*value)),
+        // A whole number above `i64::MAX` comes as JSON.
+        (Kind::Integer | Kind::Number, Value::Json(number)) => number
+            .parse::<u64>()
+            .map(Bound::from)
+            .map_err(|_| expectation(variable.kind)),
         (Kind::Json, Value::Text(text)) => Ok(Bound::from(text.as_str())),
         (Kind::Json, Value::Json(json)) => {
             let value: serde_json::Value = serde_json::from_str(json)
@@ -84,10 +89,9 @@ pub(crate) fn of_json(variable: &Variable, json: &serde_json::Value) -> Result<B
     use serde_json::Value as Json;
     match (variable.kind, json) {
         (Kind::Text, Json::String(text)) => of_text(variable, text),
-        (Kind::Integer, Json::Number(number)) => number
-            .as_i64()
-            .map(Bound::from)
-            .ok_or_else(|| expectation(Kind::Integer)),
+        (Kind::Integer, Json::Number(number)) if number.is_i64() || number.is_u64() => {
+            Ok(of_any(json))
+        }
         (Kind::Number, Json::Number(_)) | (Kind::Boolean, Json::Bool(_)) | (Kind::Json, _) => {
             Ok(of_any(json))
         }

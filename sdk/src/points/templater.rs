@@ -19,13 +19,13 @@ pub trait Templater: Plugin {
 pub enum Value {
     /// Text.
     Text(String),
-    /// A whole number.
+    /// A whole number up to `i64::MAX`.
     Integer(i64),
     /// Any number.
     Number(f64),
     /// True or false.
     Boolean(bool),
-    /// An object, an array or null, as JSON.
+    /// An object, an array, null, or a whole number above `i64::MAX`, as JSON.
     Json(String),
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use wharf::{
-    events::{DeliveryFilter, Letter, ReceiverReport},
+    events::{DeliveryFilter, DeliveryWithEvent, ReceiverReport},
     model::{ClientId, PhoneNumber, Restriction},
     outbox::{
         BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HistoryRow, Idempotency,
@@ -194,11 +194,11 @@ impl Deliveries for Nowhere {
         _: &DeliveryFilter,
         _: Option<&str>,
         _: u32,
-    ) -> Result<(Vec<Letter>, Option<String>), StoreError> {
+    ) -> Result<(Vec<DeliveryWithEvent>, Option<String>), StoreError> {
         Ok((vec![], None))
     }
 
-    async fn get(&self, _: &str) -> Result<Option<Letter>, StoreError> {
+    async fn get(&self, _: &str) -> Result<Option<DeliveryWithEvent>, StoreError> {
         Ok(None)
     }
 

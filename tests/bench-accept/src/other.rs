@@ -123,7 +123,6 @@ impl Sends for Other {
         let subject = Subject {
             session: call.client.clone(),
             id: id.0.clone(),
-            traceparent: String::new(),
             attempt: 1,
         };
         let Requested::Content(content) = &call.content else {

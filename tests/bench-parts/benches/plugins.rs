@@ -58,7 +58,6 @@ fn validate(criterion: &mut Criterion) {
     let subject = Subject {
         session: "bench".parse().expect("id"),
         id: "out_1".into(),
-        traceparent: String::new(),
         attempt: 1,
     };
     let mut group = criterion.benchmark_group("validate");

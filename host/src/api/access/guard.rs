@@ -13,14 +13,14 @@ use axum::{
 use tower::{Service, ServiceBuilder};
 use tower_http::{catch_panic::CatchPanicLayer, request_id::RequestId};
 
-use super::{Access, Admitted, Known, METRICS, PROBES, refuse};
+use super::{Access, Admitted, Known, refuse};
 use crate::{
     api::{
         app::App,
         caller::Caller,
-        edge::{Crowded, Peer},
+        edge::{Peer, ProbesOnly},
         error::{ApiError, Code},
-        route::{Calls, MAX_BODY},
+        route::{Calls, MAX_BODY, Need},
     },
     config::Scope,
     services::View,
@@ -73,16 +73,13 @@ impl Guard {
     async fn answer(&self, mut request: Request, next: Next) -> Result<Response, ApiError> {
         let access = &self.access;
         is_ambiguous(request.headers())?;
-        let (path, matched) = (
-            request.uri().path(),
-            request
-                .extensions()
-                .get::<MatchedPath>()
-                .map_or("", MatchedPath::as_str),
-        );
-        if request.extensions().get::<Crowded>().is_some()
-            && !PROBES.contains(&path)
-            && path != METRICS
+        let matched = request
+            .extensions()
+            .get::<MatchedPath>()
+            .map_or("", MatchedPath::as_str);
+        let need = self.calls.need(matched, request.method());
+        if request.extensions().get::<ProbesOnly>().is_some()
+            && !need.is_some_and(Need::is_of_monitoring)
         {
             let message =
                 "every connection is taken, so only probes are answered; try again in a moment";
@@ -97,7 +94,7 @@ impl Guard {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         let Admitted { caller, limited } =
-            access.check(request.method(), request.uri(), request.headers())?;
+            access.check(request.method(), request.uri(), request.headers(), need)?;
         if access
             .cors
             .is_preflight(request.method(), request.headers())

@@ -9,19 +9,8 @@ use axum::http::{HeaderMap, Method, Uri, header, uri::Authority};
 use crate::api::{
     error::{ApiError, Code},
     extract::is_json,
+    route::Need,
 };
-
-/// The prefix of helper pages. Each of these paths contains its own token.
-pub(super) const HELPER: &str = "/passkey/";
-/// Paths that need no key: a browser that opens them sends none, and they contain nothing but what
-/// is in the source code.
-const REFERENCE: [&str; 2] = ["/openapi.json", "/docs"];
-const REFERENCE_PARTS: &str = "/docs/";
-
-/// Whether a path belongs to the OpenAPI document or to its reference page.
-pub(super) fn is_reference(path: &str) -> bool {
-    REFERENCE.contains(&path) || path.starts_with(REFERENCE_PARTS)
-}
 
 /// The operator's settings for access without API keys.
 #[derive(Debug)]
@@ -58,6 +47,7 @@ impl Local {
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
+        need: Option<Need>,
     ) -> Result<(), ApiError> {
         // The request line has a host too when the request has the form meant for a proxy.
         if !named(headers).is_some_and(|host| is_loopback(host.host()))
@@ -84,7 +74,7 @@ impl Local {
                 "requests of web pages are not answered; list their origin in [api] cors_origins";
             return Err(ApiError::new(Code::OriginNotAllowed, message));
         }
-        no_foreign_page(method, uri.path(), headers, is_known == Some(true))?;
+        no_foreign_page(method, headers, need, is_known == Some(true))?;
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let empty = text(header::CONTENT_LENGTH).is_none_or(|length| length == "0")
             && !headers.contains_key(header::TRANSFER_ENCODING);
@@ -103,8 +93,8 @@ impl Local {
 /// the API reference. Another port of this machine is the same site.
 pub(super) fn no_foreign_page(
     method: &Method,
-    path: &str,
     headers: &HeaderMap,
+    need: Option<Need>,
     has_known_origin: bool,
 ) -> Result<(), ApiError> {
     let says = |name: &str, word: &str| headers.get_all(name).iter().any(|value| value == word);
@@ -114,7 +104,7 @@ pub(super) fn no_foreign_page(
     let is_link = *method == Method::GET
         && says("sec-fetch-mode", "navigate")
         && says("sec-fetch-dest", "document");
-    if is_link && (path.starts_with(HELPER) || is_reference(path)) {
+    if is_link && need.is_some_and(Need::is_for_people) {
         return Ok(());
     }
     let message = "what a web page of another site asks is not answered; list its origin in [api] cors_origins";

@@ -24,10 +24,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 pub(super) use self::guard::{Guard, guard};
-use self::{
-    cors::Cors,
-    local::{HELPER, Local, is_reference},
-};
+use self::{cors::Cors, local::Local};
 use super::{
     caller::Caller,
     error::{ApiError, Code},
@@ -37,10 +34,6 @@ use crate::{
     config::{self, Scope},
     model::ClientId,
 };
-
-/// Paths that need no key: the probes of container platforms and load balancers.
-const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
-const METRICS: &str = "/metrics";
 
 /// Names of query parameters in which callers put API keys by mistake.
 const IN_ADDRESS: [&str; 7] = [
@@ -144,11 +137,13 @@ impl Access {
         }
     }
 
+    /// `need` is what the route of the request requires; none when there is no such route.
     fn check(
         &self,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
+        need: Option<Need>,
     ) -> Result<Admitted<'_>, ApiError> {
         let caller = |name: &str| {
             Ok(Admitted {
@@ -156,23 +151,23 @@ impl Access {
                 limited: None,
             })
         };
-        let path = uri.path();
         if self.keys.is_empty() {
-            return if path.starts_with(HELPER) && self.local.is_public(uri, headers) {
+            return if need == Some(Need::Token) && self.local.is_public(uri, headers) {
                 // A person who opens a link. The request may come through a proxy.
-                local::no_foreign_page(method, path, headers, false)?;
+                local::no_foreign_page(method, headers, need, false)?;
                 caller("helper")
             } else {
-                self.local.check(method, uri, headers)?;
+                self.local.check(method, uri, headers, need)?;
                 caller("local")
             };
         }
-        // The token in its path authorises a call of a helper page.
-        if path.starts_with(HELPER) {
-            return caller("helper");
-        }
-        let open =
-            PROBES.contains(&path) || is_reference(path) || (path == METRICS && self.open_metrics);
+        let open = match need {
+            // The token in its path authorises a call of a helper page.
+            Some(Need::Token) => return caller("helper"),
+            Some(Need::Probe | Need::Reference) => true,
+            Some(Need::Metrics) => self.open_metrics,
+            Some(Need::Of(_) | Need::All(_)) | None => false,
+        };
         match presented(headers) {
             Ok(Some(key)) => match self.known(&Sha256::digest(key).into()) {
                 Some((place, known)) => Ok(Admitted {
@@ -215,10 +210,8 @@ impl Access {
 impl Rights {
     /// Checks that the key may make a call with this need.
     fn check(&self, need: Need) -> Result<(), ApiError> {
-        let (scope, all) = match need {
-            Need::Nothing | Need::Token => return Ok(()),
-            Need::Of(scope) => (scope, false),
-            Need::All(scope) => (scope, true),
+        let Some((scope, all)) = need.scope() else {
+            return Ok(());
         };
         if !self.scopes.contains(&scope) {
             let message = format!(

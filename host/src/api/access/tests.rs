@@ -3,6 +3,7 @@
 use axum::response::IntoResponse;
 
 use super::{guard::is_ambiguous, *};
+use crate::api::{paths::Paths, routes};
 
 fn check(
     keys: &[&str],
@@ -22,8 +23,11 @@ fn check(
         );
     }
     let access = Access::new(&settings, "https://wharf.example.org");
-    let answer =
-        is_ambiguous(&map).and_then(|()| access.check(method, &path.parse().expect("uri"), &map));
+    let (_, calls) = routes::all().split();
+    let route = Paths::new(calls.iter()).of(path).map(str::to_owned);
+    let need = route.and_then(|route| calls.need(&route, method));
+    let uri = path.parse().expect("uri");
+    let answer = is_ambiguous(&map).and_then(|()| access.check(method, &uri, &map, need));
     answer
         .map(|admitted| admitted.caller.0)
         .map_err(|error| error.into_response().status().as_u16())
@@ -94,10 +98,40 @@ fn with_keys_one_must_be_shown_by_either_header() {
     let first = get(status, &[("authorization", "Bearer first-key-0123456789")]).expect("known");
     let second = get(status, &[("x-api-key", "second-key-0123456789")]).expect("known by its hash");
     assert_ne!(first, second, "keys have scopes of their own");
-    for path in PROBES {
+    for path in ["/livez", "/readyz", "/health"] {
         assert!(get(path, &[]).is_ok(), "{path}");
     }
     assert_eq!(get("/metrics", &[]), Err(401));
+}
+
+#[test]
+fn what_needs_no_key_is_what_the_table_of_calls_says() {
+    let (_, calls) = routes::all().split();
+    for call in calls.iter() {
+        let path = call.path.replace(['{', '}'], "");
+        let path = call.verbs.first().map_or(path, |verb| {
+            call.path.replace("{verb}", verb).replace(['{', '}'], "")
+        });
+        let answer = check(&["first-key-0123456789"], &call.method, &path, &[]);
+        assert_eq!(
+            answer.is_ok(),
+            call.need.scope().is_none(),
+            "{} {path}: {answer:?}",
+            call.method
+        );
+        let monitoring = ["/livez", "/readyz", "/health", "/metrics"];
+        assert_eq!(
+            call.need.is_of_monitoring(),
+            monitoring.contains(&call.path),
+            "{path}"
+        );
+    }
+    for path in ["/docs/a/b", "/passkey/pk_0/other/x", "/nowhere"] {
+        let answer = check(&["first-key-0123456789"], &Method::GET, path, &[]);
+        assert_eq!(answer, Err(401), "{path} is no call");
+    }
+    let other_method = check(&["first-key-0123456789"], &Method::POST, "/livez", &[]);
+    assert!(other_method.is_ok(), "the router answers it with 405");
 }
 
 #[test]

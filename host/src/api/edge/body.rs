@@ -24,7 +24,7 @@ struct Late;
 
 /// The body of a request, with a deadline.
 #[derive(Debug)]
-pub(super) struct Arriving {
+pub(super) struct RequestBody {
     body: Incoming,
     peer: Arc<Peer>,
     limits: Limits,
@@ -34,7 +34,7 @@ pub(super) struct Arriving {
     is_over: bool,
 }
 
-impl Arriving {
+impl RequestBody {
     pub(super) fn new(body: Incoming, peer: Arc<Peer>, limits: Limits) -> Self {
         Self {
             body,
@@ -66,7 +66,7 @@ impl Arriving {
     }
 }
 
-impl HttpBody for Arriving {
+impl HttpBody for RequestBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -102,7 +102,7 @@ impl HttpBody for Arriving {
     }
 }
 
-impl Drop for Arriving {
+impl Drop for RequestBody {
     fn drop(&mut self) {
         if !self.is_over {
             self.peer.set_unread();
@@ -112,12 +112,12 @@ impl Drop for Arriving {
 
 /// The body of a response. When it is dropped, the response is in the connection's buffers.
 #[derive(Debug)]
-pub(super) struct Leaving {
+pub(super) struct ResponseBody {
     pub(super) body: Body,
     pub(super) peer: Arc<Peer>,
 }
 
-impl HttpBody for Leaving {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -137,7 +137,7 @@ impl HttpBody for Leaving {
     }
 }
 
-impl Drop for Leaving {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         self.peer.answered();
     }

@@ -19,10 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::{
-    body::{Arriving, Leaving},
+    body::{RequestBody, ResponseBody},
+    limiter::Slot,
     limits::Limits,
-    peer::Crowded,
-    room::Seat,
+    peer::ProbesOnly,
     stream::Stream,
 };
 use crate::config::MAX_LARGE_BODY;
@@ -37,15 +37,15 @@ const PROBE: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves requests on `socket` until one side closes the connection.
-pub(super) async fn attend(
+pub(super) async fn serve_connection(
     socket: TcpStream,
-    mut seat: Seat,
+    mut slot: Slot,
     limits: Limits,
     router: Router,
     closing: CancellationToken,
 ) {
-    let crowded = seat.crowded;
-    let limits = if crowded {
+    let probes_only = slot.probes_only;
+    let limits = if probes_only {
         Limits {
             header: limits.header.min(PROBE),
             ..limits
@@ -53,7 +53,7 @@ pub(super) async fn attend(
     } else {
         limits
     };
-    let peer = Arc::clone(&seat.peer);
+    let peer = Arc::clone(&slot.peer);
     let service = service_fn(|request: hyper::Request<Incoming>| {
         peer.asked();
         let (parts, body) = request.into_parts();
@@ -62,25 +62,25 @@ pub(super) async fn attend(
         } else {
             let mut request = Request::from_parts(
                 parts,
-                Body::new(Arriving::new(body, Arc::clone(&peer), limits)),
+                Body::new(RequestBody::new(body, Arc::clone(&peer), limits)),
             );
             request.extensions_mut().insert(Arc::clone(&peer));
             request
         };
-        if crowded {
-            request.extensions_mut().insert(Crowded);
+        if probes_only {
+            request.extensions_mut().insert(ProbesOnly);
         }
         let peer = Arc::clone(&peer);
         router
             .clone()
             .call(request)
-            .map(|answer| answer.map(|response| response.map(|body| Leaving { body, peer })))
+            .map(|answer| answer.map(|response| response.map(|body| ResponseBody { body, peer })))
     });
     let io = TokioIo::new(Stream::new(socket, Arc::clone(&peer)));
     let mut http = http1::Builder::new();
     http.max_buf_size(BUFFER)
         .max_header_size(BUFFER)
-        .keep_alive(!crowded);
+        .keep_alive(!probes_only);
     let mut connection = http.serve_connection(io, service);
     let end = {
         let mut alarm = std::pin::pin!(sleep_until(
@@ -97,7 +97,7 @@ pub(super) async fn attend(
             }
             if !is_leaving
                 && (closing.as_mut().poll(cx).is_ready()
-                    || Pin::new(&mut seat.leave).poll(cx).is_ready())
+                    || Pin::new(&mut slot.leave).poll(cx).is_ready())
             {
                 if peer.deadline(&limits).is_some() {
                     return Poll::Ready(None);
@@ -134,7 +134,7 @@ pub(super) async fn attend(
         )
         .await;
     }
-    drop(seat);
+    drop(slot);
 }
 
 /// Closes the connection in such a way that the last response arrives.
@@ -144,12 +144,12 @@ async fn finish(mut socket: TcpStream, is_unread: bool) {
         return;
     }
     let rest = async {
-        let (mut dust, mut left) = ([0; 4096], MAX_LARGE_BODY);
+        let (mut buffer, mut left) = ([0; 4096], MAX_LARGE_BODY);
         while left > 0 {
             if socket.readable().await.is_err() {
                 return;
             }
-            match socket.try_read(&mut dust) {
+            match socket.try_read(&mut buffer) {
                 Ok(0) => return,
                 Ok(read) => left = left.saturating_sub(read),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}

@@ -1,7 +1,7 @@
 //! The HTTP listener: limits the number of connections and the time of each phase.
 //!
 //! Anybody who can reach the port can open connections before an API key is checked. So the number
-//! of connections is bounded below the descriptor limit, and each has deadlines. When all places
+//! of connections is bounded below the descriptor limit, and each has deadlines. When all slots
 //! are taken, the oldest connection without a request in progress is closed to make room. If all
 //! are busy, a few more are accepted on which only probes are answered, so that a platform does not
 //! restart a gateway that is merely busy.
@@ -9,9 +9,9 @@
 mod body;
 mod connection;
 mod descriptors;
+mod limiter;
 mod limits;
 mod peer;
-mod room;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -29,8 +29,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use self::descriptors::raise as raise_descriptor_limit;
-pub(super) use self::peer::{Crowded, Peer};
-use self::{limits::Limits, room::Room};
+pub(super) use self::peer::{Peer, ProbesOnly};
+use self::{limiter::ConnectionLimiter, limits::Limits};
 use crate::config;
 
 /// The pause after a failed accept, for instance when no descriptor is free.
@@ -55,10 +55,10 @@ pub async fn serve(
         rate: settings.body_rate.0.max(1),
         answer: settings.answer_timeout.duration(),
     };
-    let room = Arc::new(Room::new(descriptors::connections(
+    let limiter = Arc::new(ConnectionLimiter::new(descriptors::connections(
         settings.max_connections,
     )));
-    info!(connections = room.most(), address = %listener.local_addr()?, "connections at a time");
+    info!(connections = limiter.most(), address = %listener.local_addr()?, "connections at a time");
     let closing = CancellationToken::new();
     // Dropping this aborts every connection.
     let mut connections = JoinSet::new();
@@ -87,7 +87,7 @@ pub async fn serve(
                     warn!(%error, "a connection cannot be accepted; retrying");
                     said = Some(Instant::now());
                 }
-                room.evict();
+                limiter.evict();
                 sleep(RETRY).await;
                 continue;
             }
@@ -95,14 +95,14 @@ pub async fn serve(
         // Without this, a small response would wait for the TCP acknowledgement of the previous
         // one.
         drop(stream.set_nodelay(true));
-        let seat = select! {
+        let slot = select! {
             biased;
             () = &mut stop => break,
-            seat = room.seat() => seat,
+            slot = limiter.acquire() => slot,
         };
-        connections.spawn(connection::attend(
+        connections.spawn(connection::serve_connection(
             stream,
-            seat,
+            slot,
             limits,
             router.clone(),
             closing.clone(),

@@ -19,10 +19,10 @@ static EPOCH: LazyLock<Instant> = LazyLock::new(|| {
     Instant::from_std(now.checked_sub(Duration::from_secs(3600)).unwrap_or(now))
 });
 
-/// Marks a request on a connection that was accepted while every place was taken: only probes are
+/// Marks a request on a connection that was accepted while every slot was taken: only probes are
 /// answered.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::api) struct Crowded;
+pub(in crate::api) struct ProbesOnly;
 
 /// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

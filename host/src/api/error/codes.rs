@@ -216,7 +216,7 @@ codes! {
     HeldBack: TOO_MANY_REQUESTS, "held_back", "Message held back";
     /// WhatsApp issues no more pairing codes for a while.
     PairingRateLimited: TOO_MANY_REQUESTS, "pairing_rate_limited", "Too many pairing codes";
-    /// The limit of calls to helper pages is reached.
+    /// The limit of calls to helper pages with unknown tokens is reached.
     TooManyRequests: TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
     /// The session directory, or a profile in it, could not be cleaned; the gateway's log says why.
     CleanupFailed: INTERNAL_SERVER_ERROR, "cleanup_failed", "Clean-up failed";

@@ -1,5 +1,5 @@
-//! A rate limit for calls without an API key, of all callers together. A token of 128 bits cannot
-//! be guessed, but each attempt costs work.
+//! A rate limit for calls with an unknown token, of all callers together. A token of 128 bits cannot
+//! be guessed; the limit bounds the attempts all the same.
 
 use std::{
     sync::{Mutex, PoisonError},

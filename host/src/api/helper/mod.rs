@@ -111,28 +111,39 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The challenge that a token gives access to.
-enum Opened {
+enum TokenLookup {
     Now(ClientId, Box<PasskeyView>),
     Past(String),
 }
 
-/// Looks tokens up. Each look-up counts towards the limit of calls.
+/// Looks tokens up. Only calls with an unknown token count towards the limit: otherwise anybody
+/// could keep those out who have a link.
 #[derive(Debug)]
 struct Tokens {
     sessions: Arc<dyn Sessions>,
-    calls: Arc<Limit>,
+    misses: Arc<Limit>,
 }
 
 impl Tokens {
-    fn open(&self, token: &str) -> Result<Opened, ApiError> {
+    fn open(&self, token: &str) -> Result<TokenLookup, ApiError> {
         let too_many = |seconds: u64| {
             ApiError::new(
                 Code::TooManyRequests,
-                "too many calls to helper pages; try again in a moment",
+                "too many calls with unknown links; try again in a moment",
             )
             .after(seconds)
         };
-        self.calls.take().map_err(too_many)?;
+        if let Some(found) = self.find(token) {
+            return Ok(found);
+        }
+        self.misses.take().map_err(too_many)?;
+        Err(ApiError::new(
+            Code::UnknownToken,
+            "this link is unknown or no longer valid; ask the operator of the gateway for a new one",
+        ))
+    }
+
+    fn find(&self, token: &str) -> Option<TokenLookup> {
         // Compared in constant time, so that the duration says nothing about valid tokens.
         let is_it = |known: &str| bool::from(known.as_bytes().ct_eq(token.as_bytes()));
         for (client, now) in self.sessions.all() {
@@ -140,20 +151,17 @@ impl Tokens {
                 .passkey
                 .filter(|view| view.token.as_deref().is_some_and(is_it))
             {
-                return Ok(Opened::Now(client, Box::new(view)));
+                return Some(TokenLookup::Now(client, Box::new(view)));
             }
             if let Some(past) = now
                 .past_passkeys
                 .into_iter()
                 .find(|past| is_it(&past.token))
             {
-                return Ok(Opened::Past(past.reason));
+                return Some(TokenLookup::Past(past.reason));
             }
         }
-        Err(ApiError::new(
-            Code::UnknownToken,
-            "this link is unknown or no longer valid; ask the operator of the gateway for a new one",
-        ))
+        None
     }
 }
 
@@ -176,14 +184,14 @@ struct Challenge {
     purpose: PasskeyPurpose,
     /// The code to compare with the one on the phone, `ABCD-EFGH`.
     code: Option<String>,
-    /// Why it failed or was started again.
+    /// Why the ceremony failed or was restarted.
     reason: Option<String>,
     /// The script that signs, to be run on WhatsApp's page; only while an assertion is awaited.
     snippet: Option<String>,
-    /// Seconds until the present stage expires.
+    /// Seconds until the current stage times out.
     seconds_left: u64,
-    /// Seconds within which an assertion is accepted without comparing a code; null when a code
-    /// will have to be compared.
+    /// Seconds for which an assertion can be sent without a code having to be compared afterwards;
+    /// null: a code will have to be compared.
     seconds_without_code: Option<u64>,
 }
 
@@ -225,9 +233,9 @@ impl HelperState {
 }
 
 /// The response 202: the challenge goes on, or was cancelled.
-struct Taken(HelperState);
+struct Accepted(HelperState);
 
-impl IntoResponse for Taken {
+impl IntoResponse for Accepted {
     fn into_response(self) -> Response {
         (StatusCode::ACCEPTED, NO_STORE, Json(self.0)).into_response()
     }
@@ -249,60 +257,65 @@ impl Output for Shown {
             .answers::<HelperState>(StatusCode::OK)
             .or("text/html")
             .also(StatusCode::NOT_FOUND, "text/html")
+            .also(StatusCode::TOO_MANY_REQUESTS, "text/html")
     }
 }
 
-impl Output for Taken {
+impl Output for Accepted {
     fn describe(operation: Operation) -> Operation {
         operation.answers::<HelperState>(StatusCode::ACCEPTED)
     }
 }
 
-/// `GET /passkey/{token}`: the page, also for an unknown token (with status 404), or with `Accept:
-/// application/json` the state of its challenge.
+/// `GET /passkey/{token}`: the page, also for an unknown token (with the status of the error), or
+/// with `Accept: application/json` the state of its challenge.
 async fn page(
     State(sessions): State<Arc<dyn Sessions>>,
-    State(calls): State<Arc<Limit>>,
+    State(misses): State<Arc<Limit>>,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Shown {
-    let opened = Tokens { sessions, calls }.open(&token);
+    let found = Tokens { sessions, misses }.open(&token);
     let accepts = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     if accepts.contains("application/json") {
-        let state = match opened {
-            Ok(Opened::Now(_, view)) => HelperState::now(&view),
-            Ok(Opened::Past(reason)) => HelperState::over(reason),
+        let state = match found {
+            Ok(TokenLookup::Now(_, view)) => HelperState::now(&view),
+            Ok(TokenLookup::Past(reason)) => HelperState::over(reason),
             Err(error) => return Shown(error.into_response()),
         };
         return Shown((NO_STORE, Json(state)).into_response());
     }
-    let status = if opened.is_ok() {
-        StatusCode::OK
-    } else {
-        StatusCode::NOT_FOUND
-    };
     let headers: [(HeaderName, &str); 4] = [
         (header::CONTENT_SECURITY_POLICY, POLICY.as_str()),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    Shown((status, headers, Html(PAGE.as_str())).into_response())
+    let mut page = (headers, Html(PAGE.as_str())).into_response();
+    if let Err(error) = found {
+        // People see the page, which asks again and shows the error; programs see its status.
+        let refused = error.into_response();
+        *page.status_mut() = refused.status();
+        let retry_after = refused.headers().get(header::RETRY_AFTER);
+        let headers = page.headers_mut();
+        headers.extend(retry_after.map(|seconds| (header::RETRY_AFTER, seconds.clone())));
+    }
+    Shown(page)
 }
 
-fn need(opened: Opened, headers: &HeaderMap) -> Result<ClientId, ApiError> {
+fn need(found: TokenLookup, headers: &HeaderMap) -> Result<ClientId, ApiError> {
     if !is_json(headers) {
         return Err(ApiError::new(
             Code::UnsupportedMediaType,
             "the body must be JSON, with Content-Type: application/json",
         ));
     }
-    match opened {
-        Opened::Now(client, _) => Ok(client),
-        Opened::Past(reason) => Err(ApiError::new(
+    match found {
+        TokenLookup::Now(client, _) => Ok(client),
+        TokenLookup::Past(reason) => Err(ApiError::new(
             Code::ChallengeExpired,
             format!("this link's challenge is over: {reason}"),
         )),
@@ -314,14 +327,14 @@ fn need(opened: Opened, headers: &HeaderMap) -> Result<ClientId, ApiError> {
 async fn answer(
     State(passkeys): State<Arc<dyn Passkeys>>,
     State(sessions): State<Arc<dyn Sessions>>,
-    State(calls): State<Arc<Limit>>,
+    State(misses): State<Arc<Limit>>,
     Path(token): Path<String>,
     headers: HeaderMap,
     Body(body): Body,
-) -> Result<Taken, ApiError> {
-    let client = need(Tokens { sessions, calls }.open(&token)?, &headers)?;
+) -> Result<Accepted, ApiError> {
+    let client = need(Tokens { sessions, misses }.open(&token)?, &headers)?;
     let view = passkeys.answer(&client, &body).await?;
-    Ok(Taken(HelperState::now(&view)))
+    Ok(Accepted(HelperState::now(&view)))
 }
 
 /// A person's comparison of the code with the phone.
@@ -340,24 +353,120 @@ struct Comparison {
 async fn confirm(
     State(passkeys): State<Arc<dyn Passkeys>>,
     State(sessions): State<Arc<dyn Sessions>>,
-    State(calls): State<Arc<Limit>>,
+    State(misses): State<Arc<Limit>>,
     Path(token): Path<String>,
     headers: HeaderMap,
     Body(body): Body,
-) -> Result<Taken, ApiError> {
-    let client = need(Tokens { sessions, calls }.open(&token)?, &headers)?;
+) -> Result<Accepted, ApiError> {
+    let client = need(Tokens { sessions, misses }.open(&token)?, &headers)?;
     let Comparison { code, same } = object::from_slice(&body)?;
     if !same {
         passkeys.cancel(&client).await?;
-        return Ok(Taken(HelperState::over("cancelled: the codes differ")));
+        return Ok(Accepted(HelperState::over("cancelled: the codes differ")));
     }
     let view = passkeys.confirm(&client, &code).await?;
-    Ok(Taken(HelperState::now(&view)))
+    Ok(Accepted(HelperState::now(&view)))
 }
 
 #[cfg(test)]
 mod tests {
+    use async_trait::async_trait;
+
     use super::*;
+    use crate::{
+        model::SessionState,
+        services::{SessionAction, SessionFailure, SessionInfo},
+        session::{Cleanup, ProfileFate, Snapshot},
+    };
+
+    /// One session, which waits for an assertion.
+    #[derive(Debug)]
+    struct Linking;
+
+    const TOKEN: &str = "pk_1";
+
+    #[async_trait]
+    impl Sessions for Linking {
+        fn get(&self, _: &ClientId) -> Option<Snapshot> {
+            None
+        }
+
+        fn all(&self) -> Vec<(ClientId, Snapshot)> {
+            let now = Timestamp::now();
+            let mut view = PasskeyView::new(PasskeyStage::Signing, PasskeyPurpose::Link, now);
+            view.token = Some(TOKEN.into());
+            let snapshot = Snapshot {
+                state: SessionState::QrReady,
+                reason: "a test".into(),
+                since: now,
+                qr: None,
+                pairing: None,
+                passkey: Some(view),
+                past_passkeys: vec![],
+                linked: false,
+                account: None,
+                notices: vec![],
+                attempt: 0,
+                next_attempt_at: None,
+                launches: 1,
+                page: None,
+                contract: None,
+            };
+            vec![("default".parse().expect("an id"), snapshot)]
+        }
+
+        async fn info(&self, client: &ClientId) -> Result<SessionInfo, SessionFailure> {
+            Err(SessionFailure::Unknown(client.clone()))
+        }
+
+        async fn create(
+            &self,
+            client: ClientId,
+            _: bool,
+            _: Vec<(String, String)>,
+        ) -> Result<(), SessionFailure> {
+            Err(SessionFailure::Exists(client))
+        }
+
+        async fn control(&self, client: &ClientId, _: SessionAction) -> Result<(), SessionFailure> {
+            Err(SessionFailure::Unknown(client.clone()))
+        }
+
+        async fn delete(
+            &self,
+            client: &ClientId,
+            _: ProfileFate,
+        ) -> Result<Cleanup, SessionFailure> {
+            Err(SessionFailure::Unknown(client.clone()))
+        }
+    }
+
+    #[tokio::test]
+    async fn unknown_links_are_limited_and_keep_out_nobody_who_has_one() {
+        let misses = Arc::new(Limit::new(2));
+        let call = async |token: &str, accept: &'static str| {
+            let headers = [(header::ACCEPT, accept.parse().expect("a value"))];
+            let Shown(response) = page(
+                State(Arc::new(Linking)),
+                State(Arc::clone(&misses)),
+                Path(token.to_owned()),
+                HeaderMap::from_iter(headers),
+            )
+            .await;
+            let retry_after = response.headers().contains_key(header::RETRY_AFTER);
+            (response.status().as_u16(), retry_after)
+        };
+        let (html, json) = ("text/html", "application/json");
+        for _ in 0..3 {
+            assert_eq!(call(TOKEN, json).await, (200, false), "it does not count");
+        }
+        assert_eq!(call("pk_x", html).await, (404, false));
+        assert_eq!(call("pk_x", json).await, (404, false));
+        assert_eq!(call("pk_x", json).await, (429, true));
+        assert_eq!(call("pk_x", html).await, (429, true));
+        assert_eq!(call(TOKEN, html).await, (200, false));
+        assert_eq!(call(TOKEN, json).await, (200, false));
+    }
 
     #[test]
     fn the_document_has_no_external_part_and_its_policy_knows_its_script() {

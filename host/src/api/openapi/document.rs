@@ -241,10 +241,12 @@ fn operation(
 
 fn description(operation: &Operation, need: Need) -> String {
     let needs = match need {
-        Need::Nothing => "Needs no API key.".to_owned(),
         Need::Token => "Needs the token in the path, and no API key.".to_owned(),
-        Need::Of(scope) => format!("Needs the scope `{}`.", scope.as_str()),
-        Need::All(scope) => format!("Needs the scope `{}` of all sessions.", scope.as_str()),
+        _ => match need.scope() {
+            None => "Needs no API key.".to_owned(),
+            Some((scope, false)) => format!("Needs the scope `{}`.", scope.as_str()),
+            Some((scope, true)) => format!("Needs the scope `{}` of all sessions.", scope.as_str()),
+        },
     };
     [operation.description, needs.as_str()]
         .iter()
@@ -256,11 +258,9 @@ fn description(operation: &Operation, need: Need) -> String {
 
 /// Scopes are listed as roles, which OpenAPI 3.1 allows for security schemes other than OAuth.
 fn security(need: Need) -> Value {
-    match need {
-        Need::Nothing | Need::Token => json!([]),
-        Need::Of(scope) | Need::All(scope) => {
-            json!([{"bearer": [scope.as_str()]}, {"apiKey": [scope.as_str()]}])
-        }
+    match need.scope() {
+        None => json!([]),
+        Some((scope, _)) => json!([{"bearer": [scope.as_str()]}, {"apiKey": [scope.as_str()]}]),
     }
 }
 
@@ -275,7 +275,7 @@ fn codes(call: &Call, operation: &Operation) -> Vec<Code> {
         Code::OriginNotAllowed,
         Code::CrossSite,
     ];
-    if matches!(call.need, Need::Of(_) | Need::All(_)) {
+    if call.need.scope().is_some() {
         codes.extend([
             Code::SeveralApiKeys,
             Code::ApiKeyInAddress,
@@ -284,7 +284,7 @@ fn codes(call: &Call, operation: &Operation) -> Vec<Code> {
             Code::ScopeMissing,
         ]);
     }
-    if !is_probe(call.path) {
+    if !call.need.is_of_monitoring() {
         codes.push(Code::TooManyConnections);
     }
     if call.path.contains('{') {
@@ -304,11 +304,6 @@ fn codes(call: &Call, operation: &Operation) -> Vec<Code> {
     codes.push(Code::Internal);
     codes.extend_from_slice(&operation.codes);
     codes
-}
-
-/// Paths that are answered also when the limit of connections is reached.
-fn is_probe(path: &str) -> bool {
-    matches!(path, "/livez" | "/readyz" | "/health" | "/metrics")
 }
 
 fn by_status(mut codes: Vec<Code>) -> BTreeMap<StatusCode, Vec<Code>> {

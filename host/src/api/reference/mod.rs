@@ -20,20 +20,20 @@ pub(super) use self::document::Document;
 use super::{
     error::{ApiError, Code},
     openapi::{Operation, Output},
-    route::{Need::Nothing, Routes},
+    route::{Need::Reference, Routes},
 };
 
 pub(super) fn routes() -> Routes {
     Routes::new()
         .get(
             "/openapi.json",
-            Nothing,
+            Reference,
             openapi,
             Operation::new("getOpenApi", "This document"),
         )
         .get(
             "/docs",
-            Nothing,
+            Reference,
             page,
             Operation::new(
                 "getReference",
@@ -42,7 +42,7 @@ pub(super) fn routes() -> Routes {
         )
         .get(
             "/docs/{asset}",
-            Nothing,
+            Reference,
             asset,
             Operation::new("getReferencePart", "A file of the reference page")
                 .part("asset", "The name of a file of the page.")

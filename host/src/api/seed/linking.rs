@@ -15,7 +15,7 @@ use crate::{
         object,
         openapi::Operation,
         pairing::{NO_STORE, NoStore, PairingCode},
-        recipient::{self, Written},
+        recipient::{self, RawRecipient},
         route::{Need::Of, Routes},
     },
     config::Scope::Control,
@@ -69,7 +69,7 @@ pub(super) fn routes() -> Routes {
 #[schemars(rename = "SeedPairingCodeRequest")]
 struct CodeRequest {
     /// The phone number of the account.
-    number: Written,
+    number: RawRecipient,
     /// The session; default: that of the query, or the default session.
     #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     client_id: Option<String>,

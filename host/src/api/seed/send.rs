@@ -24,10 +24,10 @@ use crate::{
         error::{ApiError, Code},
         extract::{ClientQuery, JsonBody, Params},
         fault::Fault,
+        idempotency::NormalizedRequest,
         object,
-        once::Asked,
         openapi::{Operation, Output},
-        recipient::{self, Written},
+        recipient::{self, RawRecipient},
         route::{Need::Of, Routes},
         submit::{self, Submission},
         time::{AnyTime, Time},
@@ -53,7 +53,7 @@ pub(super) fn routes() -> Routes {
 #[schemars(rename = "SeedSendRequest")]
 struct SendFields {
     /// The recipient: a phone number or the id of a chat.
-    number: Option<Written>,
+    number: Option<RawRecipient>,
     /// The text. Either this or `template` is required.
     #[schemars(length(max = 4096))]
     message: Option<String>,
@@ -190,8 +190,8 @@ async fn send(
             otherwise
         }
     };
-    let asked = || Asked::seed(&submission.defaults().client, &body);
-    match submission.answer(asked, call, waits).await? {
+    let normalized = || normalized(submission.defaults(), &query, &body);
+    match submission.answer(normalized, call, waits).await? {
         SendReply::Accepted(accepted) => Ok(SendAnswer::Accepted(accepted)),
         SendReply::Done(row, outcome) => match outcome {
             Outcome::Sent {
@@ -226,6 +226,15 @@ async fn send(
             }
         },
     }
+}
+
+/// The request as its caller wrote it, with the session of the query when the body names none: the
+/// same body for another session is another request. An invalid session is refused by [`parse`].
+fn normalized(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Option<NormalizedRequest> {
+    let client = query
+        .client(defaults)
+        .unwrap_or_else(|_| defaults.client.clone());
+    NormalizedRequest::seed(&client, body)
 }
 
 /// The error for a fault in the body, with the codes of this call.
@@ -322,4 +331,35 @@ fn parse(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Result<SendRe
         metadata: vec![],
         idempotency: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_same_body_for_another_session_of_the_query_is_another_request() {
+        let defaults = Defaults {
+            client: "default".parse().expect("id"),
+            region: None,
+        };
+        let digested = |query: Option<&str>, body_names: Option<&str>| {
+            let query = ClientQuery {
+                client_id: query.map(str::to_owned),
+            };
+            let body = json!({"number": "4915123456789", "message": "hi", "clientId": body_names});
+            normalized(&defaults, &query, body.to_string().as_bytes()).expect("an object")
+        };
+        assert_ne!(digested(Some("a"), None), digested(Some("b"), None));
+        assert_ne!(digested(Some("a"), None), digested(None, None));
+        for (query, body_names) in [(Some("a"), Some("a")), (None, Some("a"))] {
+            assert_eq!(digested(query, body_names), digested(Some("a"), None));
+        }
+        // The digests that earlier versions stored for these requests are still valid.
+        for (query, body_names) in [(Some("default"), None), (None, Some("default"))] {
+            assert_eq!(digested(query, body_names), digested(None, None));
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::{
         extract::Client,
         openapi::{Operation, STORE},
         route::{
-            Need::{Nothing, Of},
+            Need::{Of, Probe},
             Routes,
         },
         session::{SessionNow, find},
@@ -33,7 +33,7 @@ pub(super) fn routes() -> Routes {
     Routes::new()
         .get(
             "/health",
-            Nothing,
+            Probe,
             server_health,
             Operation::new("getHealth", "The process is alive"),
         )

@@ -23,10 +23,10 @@ use crate::{
         content,
         error::{ApiError, Code},
         extract::{JsonBody, NoParams, Params},
+        idempotency::{self, NormalizedRequest},
         object,
-        once::{self, Asked},
         openapi::{Header, Operation, STORE},
-        recipient::{self, Written},
+        recipient::{self, RawRecipient},
         route::{Need::Of, Routes},
         submit,
         time::{AnyTime, Time},
@@ -142,7 +142,7 @@ fn bulk() -> Priority {
 #[schemars(rename = "NewBulkRecipient")]
 struct NewRecipient {
     /// The recipient: a phone number or the id of a chat.
-    to: Written,
+    to: RawRecipient,
     /// Variables of the template for this recipient. They take precedence over those for all
     /// recipients.
     #[serde(default)]
@@ -236,14 +236,14 @@ async fn ordered(
 ) -> Result<String, ApiError> {
     let mut key = None;
     let named = || {
-        let asked = Asked::bulk(body)?;
+        let normalized = NormalizedRequest::bulk(body)?;
         let earlier = request.as_ref().map_or_else(
             |_| vec![],
-            |request| asked.earlier_bulk(given.defaults.region, request),
+            |request| normalized.earlier_bulk(given.defaults.region, request),
         );
-        Some(asked.key(given.defaults, given.headers, given.caller, earlier))
+        Some(normalized.key(given.defaults, given.headers, given.caller, earlier))
     };
-    if once::is_keyed(given.headers)
+    if idempotency::is_keyed(given.headers)
         && let Some(named) = bodies.apart(body.len(), named).await
     {
         let named = named?;

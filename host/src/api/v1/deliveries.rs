@@ -23,7 +23,7 @@ use crate::{
         time::{AnyTime, Time},
     },
     config::Scope::{Admin, Control, Read},
-    events::{DeliveryFilter, DeliveryState, Letter, ReceiverReport},
+    events::{DeliveryFilter, DeliveryState, DeliveryWithEvent, ReceiverReport},
     model::{ClientId, Envelope, Event, EventId, MessageId},
     services::Deliveries,
 };
@@ -132,8 +132,8 @@ struct EventSummary {
     message_id: Option<MessageId>,
 }
 
-impl From<Letter> for Delivery {
-    fn from(Letter { delivery, event }: Letter) -> Self {
+impl From<DeliveryWithEvent> for Delivery {
+    fn from(DeliveryWithEvent { delivery, event }: DeliveryWithEvent) -> Self {
         Self {
             id: delivery.id,
             plugin: delivery.plugin,
@@ -261,11 +261,11 @@ async fn list(
             format!("limit must be 1 to {MAX_PAGE}"),
         ));
     }
-    let (letters, next) = deliveries
+    let (found, next) = deliveries
         .list(&filter, which.cursor.as_deref(), limit)
         .await?;
     Ok(Json(DeliveryPage {
-        deliveries: letters.into_iter().map(Delivery::from).collect(),
+        deliveries: found.into_iter().map(Delivery::from).collect(),
         next,
     }))
 }
@@ -359,8 +359,8 @@ async fn get(
     Path(id): Path<String>,
     _: NoParams,
 ) -> Result<Json<Delivery>, ApiError> {
-    let letter = deliveries.get(&id).await?.ok_or_else(not_found)?;
-    Ok(Json(letter.into()))
+    let found = deliveries.get(&id).await?.ok_or_else(not_found)?;
+    Ok(Json(found.into()))
 }
 
 /// `POST /v1/deliveries/{id}/retry`: makes a dead letter or a pending delivery due now.
@@ -370,10 +370,10 @@ async fn retry(
     _: NoParams,
 ) -> Result<(StatusCode, Json<Delivery>), ApiError> {
     let done = deliveries.retry(&id).await?;
-    let letter = changed(&deliveries, &id, done, "retry").await?;
+    let found = changed(&deliveries, &id, done, "retry").await?;
     Ok((
         StatusCode::ACCEPTED,
-        Json(letter.ok_or_else(not_found)?.into()),
+        Json(found.ok_or_else(not_found)?.into()),
     ))
 }
 
@@ -402,12 +402,12 @@ async fn changed(
     id: &str,
     done: bool,
     verb: &str,
-) -> Result<Option<Letter>, ApiError> {
-    let letter = deliveries.get(id).await?;
+) -> Result<Option<DeliveryWithEvent>, ApiError> {
+    let found = deliveries.get(id).await?;
     if done {
-        return Ok(letter);
+        return Ok(found);
     }
-    let state = letter.ok_or_else(not_found)?.delivery.state;
+    let state = found.ok_or_else(not_found)?.delivery.state;
     let detail = format!(
         "cannot {verb} the delivery: it is {}; expected pending or dead",
         state.as_str()

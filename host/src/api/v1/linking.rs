@@ -13,7 +13,7 @@ use crate::{
         extract::{NoParams, Object, Session},
         openapi::Operation,
         pairing::{NO_STORE, NoStore, PairingCode},
-        recipient::{self, Written},
+        recipient::{self, RawRecipient},
         route::{Need::Of, Routes},
     },
     config::Scope::Control,
@@ -51,7 +51,7 @@ pub(super) fn routes() -> Routes {
 #[schemars(rename = "PairingCodeRequest")]
 struct CodeRequest {
     /// The phone number of the account.
-    number: Written,
+    number: RawRecipient,
 }
 
 /// `POST /v1/sessions/{id}/pairing-code`: creates a code to be typed on the phone.

@@ -98,14 +98,14 @@ pub(in crate::api) struct Passkey {
     code: Option<String>,
     /// When WhatsApp asked.
     asked_at: Time,
-    /// An assertion sent before this time is accepted without comparing a code; null when a code
-    /// will have to be compared.
+    /// Until when an assertion can be sent without a code having to be compared afterwards; null: a
+    /// code will have to be compared.
     code_without: Option<Time>,
-    /// When the present stage expires.
+    /// When the current stage times out.
     expires_at: Time,
     /// The path of this challenge's helper page, which needs no API key.
     helper: Option<String>,
-    /// Why it failed or was started again.
+    /// Why the ceremony failed or was restarted.
     reason: Option<String>,
 }
 
@@ -156,15 +156,15 @@ impl LinkedPasskey {
 }
 
 /// The response 202: the ceremony goes on.
-struct GoesOn(LinkedPasskey);
+struct CeremonyAccepted(LinkedPasskey);
 
-impl IntoResponse for GoesOn {
+impl IntoResponse for CeremonyAccepted {
     fn into_response(self) -> Response {
         (StatusCode::ACCEPTED, NO_STORE, Json(self.0)).into_response()
     }
 }
 
-impl Output for GoesOn {
+impl Output for CeremonyAccepted {
     fn describe(operation: Operation) -> Operation {
         operation.answers::<LinkedPasskey>(StatusCode::ACCEPTED)
     }
@@ -234,9 +234,9 @@ async fn answer(
     _: NoParams,
     Session(client): Session,
     Body(body): Body,
-) -> Result<GoesOn, ApiError> {
+) -> Result<CeremonyAccepted, ApiError> {
     let view = passkeys.answer(&client, &body).await?;
-    Ok(GoesOn(LinkedPasskey::new(&address, &view)))
+    Ok(CeremonyAccepted(LinkedPasskey::new(&address, &view)))
 }
 
 /// The confirmation of a code.
@@ -254,9 +254,9 @@ async fn confirm(
     _: NoParams,
     Session(client): Session,
     Object(wanted): Object<Confirmation>,
-) -> Result<GoesOn, ApiError> {
+) -> Result<CeremonyAccepted, ApiError> {
     let view = passkeys.confirm(&client, &wanted.code).await?;
-    Ok(GoesOn(LinkedPasskey::new(&address, &view)))
+    Ok(CeremonyAccepted(LinkedPasskey::new(&address, &view)))
 }
 
 /// `DELETE /v1/sessions/{id}/passkey`: cancels the ceremony.

@@ -17,12 +17,12 @@ use crate::{
     api::{
         app::Defaults,
         bodies::Bodies,
-        content::{self, Said},
+        content::{self, ContentFields},
         error::{ApiError, Code},
         extract::{JsonBody, Params, Session},
-        once::Asked,
+        idempotency::NormalizedRequest,
         openapi::{Operation, Output},
-        recipient::{self, Written},
+        recipient::{self, RawRecipient},
         route::{Need::Of, Routes},
         submit::{self, Submission},
         time::AnyTime,
@@ -49,7 +49,7 @@ pub(super) fn routes() -> Routes {
 #[schemars(rename = "SendRequest")]
 struct SendFields {
     /// The recipient: a phone number or the id of a chat.
-    to: Written,
+    to: RawRecipient,
     /// The text of a text message.
     #[schemars(length(max = 4096))]
     text: Option<String>,
@@ -208,7 +208,11 @@ async fn send(
         })
         .await;
     match submission
-        .answer(|| Asked::message(client.as_str(), &body), call, waits)
+        .answer(
+            || NormalizedRequest::message(client.as_str(), &body),
+            call,
+            waits,
+        )
         .await?
     {
         SendReply::Accepted(accepted) => Ok(SendAnswer::Accepted(accepted)),
@@ -236,7 +240,7 @@ fn parse(defaults: &Defaults, client: ClientId, body: &[u8]) -> Result<SendReque
     let (wanted, kinds): (SendFields, _) = content::read(body)?;
     let to = recipient::read(defaults.region, wanted.to.text())?;
     let (locale, variables) = (wanted.locale, wanted.variables.unwrap_or_default());
-    let said = Said {
+    let fields = ContentFields {
         text: content::text(wanted.text, wanted.mentions, wanted.link_preview)?,
         template: wanted.template.map(|template| RenderRequest {
             template,
@@ -245,7 +249,7 @@ fn parse(defaults: &Defaults, client: ClientId, body: &[u8]) -> Result<SendReque
         }),
         kinds,
     };
-    let content = content::requested(defaults.region, said)?;
+    let content = content::requested(defaults.region, fields)?;
     let metadata = submit::metadata(wanted.metadata)?;
     let (send_at, expires_at) = submit::given(wanted.send_at.as_ref(), wanted.expires_at.as_ref())?;
     Ok(SendRequest {

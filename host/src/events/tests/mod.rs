@@ -111,7 +111,7 @@ impl Notifiers for Teller {
             .iter()
             .find(|(name, _)| name == target)
             .map(|(_, url)| url.clone());
-        let url = url.ok_or_else(|| Self::failure(FailureKind::Failed { transient: false }))?;
+        let url = url.ok_or_else(|| Self::failure(FailureKind::Failed))?;
         let body = match &envelope.event {
             Event::Qr { code, .. } => format!("qr {code}"),
             other => other.kind().to_owned(),

@@ -56,7 +56,6 @@ impl Sender {
         let subject = Subject {
             session: self.client.clone(),
             id: row.id.0.clone(),
-            traceparent: String::new(),
             attempt: 2,
         };
         let (decision, verdicts) = match self.inner.pipeline.validate(&subject, message).await {

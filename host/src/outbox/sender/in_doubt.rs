@@ -66,7 +66,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database fails; calling it again ends the rest.
-    pub async fn give_up_strays(&self, there: &[ClientId]) -> Result<u64, StoreError> {
+    pub async fn end_orphaned_sends(&self, there: &[ClientId]) -> Result<u64, StoreError> {
         let (limit, mut ended) = (self.inner.settings.give_up_after.0, 0);
         for client in self
             .inner

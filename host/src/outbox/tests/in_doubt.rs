@@ -235,16 +235,16 @@ async fn what_a_session_has_begun_that_is_not_there_any_more_ends_by_its_age() {
             .expect("accepted");
         sender.pass(&page).await.expect("passed");
         assert_eq!(
-            outbox.give_up_strays(&[client()]).await,
+            outbox.end_orphaned_sends(&[client()]).await,
             Ok(0),
             "its page is asked"
         );
         assert_eq!(
-            outbox.give_up_strays(&[]).await,
+            outbox.end_orphaned_sends(&[]).await,
             Ok(ended),
             "{give_up_after}"
         );
-        assert_eq!(outbox.give_up_strays(&[]).await, Ok(0));
+        assert_eq!(outbox.end_orphaned_sends(&[]).await, Ok(0));
         let row = outbox
             .get(&accepted.id)
             .await

@@ -211,7 +211,7 @@ async fn render(
         })),
         Err(
             failure @ CallFailure {
-                kind: FailureKind::Failed { .. },
+                kind: FailureKind::Failed,
                 ..
             },
         ) => Err(failed(failure.detail)),
@@ -253,10 +253,43 @@ impl From<&serde_json::Value> for message_templating::Value {
             serde_json::Value::Bool(truth) => Self::Boolean(*truth),
             serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
                 (Some(integer), _) => Self::Integer(integer),
-                (None, Some(float)) => Self::Number(float),
-                (None, None) => Self::Json(number.to_string()),
+                // A whole number above `i64::MAX` would lose digits as floating point.
+                (None, Some(float)) if !number.is_u64() => Self::Number(float),
+                (None, _) => Self::Json(number.to_string()),
             },
-            nested => Self::Json(nested.to_string()),
+            other => Self::Json(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let passed = |json: &str| {
+            let value: serde_json::Value = serde_json::from_str(json).expect("a number");
+            message_templating::Value::from(&value)
+        };
+        for whole in [i64::MIN, -1, 0, 1, i64::MAX] {
+            let value = passed(&whole.to_string());
+            assert!(
+                matches!(value, message_templating::Value::Integer(kept) if kept == whole),
+                "{value:?}"
+            );
+        }
+        for large in ["9223372036854775808", "18446744073709551615"] {
+            let value = passed(large);
+            assert!(
+                matches!(&value, message_templating::Value::Json(kept) if kept == large),
+                "{value:?}"
+            );
+        }
+        let value = passed("1.5");
+        assert!(
+            matches!(value, message_templating::Value::Number(kept) if kept.to_bits() == 1.5_f64.to_bits()),
+            "{value:?}"
+        );
     }
 }

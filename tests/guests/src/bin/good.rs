@@ -113,7 +113,10 @@ mod guest {
                 pairs.join(",")
             )
             .into_bytes();
-            let headers = vec![("x-delivery".into(), ctx.subject_id)];
+            let headers = vec![
+                ("x-delivery".into(), ctx.subject_id),
+                ("traceparent".into(), ctx.traceparent),
+            ];
             Ok(HttpRequest {
                 method: "POST".into(),
                 url: "https://hooks.example.org/in".into(),

@@ -86,7 +86,7 @@ struct Media<'a> {
     error: Option<&'a str>,
 }
 
-/// A point on the map.
+/// A geographic location.
 #[derive(Debug, Serialize)]
 #[cfg_attr(
     test,

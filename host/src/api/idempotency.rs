@@ -41,9 +41,9 @@ pub(super) fn is_keyed(headers: &HeaderMap) -> bool {
 
 /// A request as its caller wrote it, normalised.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Asked(pub(super) Map<String, Value>);
+pub(super) struct NormalizedRequest(pub(super) Map<String, Value>);
 
-impl Asked {
+impl NormalizedRequest {
     /// From a body of `POST /v1/sessions/{session}/messages`; none when it is not a JSON object.
     pub(super) fn message(session: &str, body: &[u8]) -> Option<Self> {
         let mut fields: Map<String, Value> = object::from_slice(body).ok()?;
@@ -51,7 +51,8 @@ impl Asked {
         Some(Self::tidied(fields, "interactive"))
     }
 
-    /// From a body of `POST /api/whatsapp/send`; none when it is not a JSON object.
+    /// From a body of `POST /api/whatsapp/send`; none when it is not a JSON object. `default` is the
+    /// session of a body that names none.
     pub(super) fn seed(default: &ClientId, body: &[u8]) -> Option<Self> {
         let mut fields: Map<String, Value> = object::from_slice(body).ok()?;
         for (theirs, ours) in NAMES {
@@ -277,17 +278,17 @@ mod tests {
 
     use super::*;
 
-    fn own(body: &Value) -> Asked {
-        Asked::message("default", body.to_string().as_bytes()).expect("an object")
+    fn own(body: &Value) -> NormalizedRequest {
+        NormalizedRequest::message("default", body.to_string().as_bytes()).expect("an object")
     }
 
-    fn seed(body: &Value) -> Asked {
-        Asked::seed(&"default".parse().expect("id"), body.to_string().as_bytes())
+    fn seed(body: &Value) -> NormalizedRequest {
+        NormalizedRequest::seed(&"default".parse().expect("id"), body.to_string().as_bytes())
             .expect("an object")
     }
 
     /// Resolves with the region DE, or without a region.
-    fn understood(asked: &Asked, region: bool) -> Value {
+    fn understood(normalized: &NormalizedRequest, region: bool) -> Value {
         let read = |text: &str| {
             let digits: String = text.chars().filter(char::is_ascii_digit).collect();
             match digits.strip_prefix('0') {
@@ -295,7 +296,7 @@ mod tests {
                 Some(rest) => region.then(|| format!("49{rest}")),
             }
         };
-        asked.understood(&read, &read)
+        normalized.understood(&read, &read)
     }
 
     #[test]
@@ -315,8 +316,8 @@ mod tests {
                 &json!({"number": "(49) 1511", "message": "hi", "sendAt": at, "replyTo": "3EB0AA", "clientId": "default", "template": ""}),
             ),
         ];
-        for asked in &all {
-            assert_eq!(understood(asked, true), understood(&all[0], true));
+        for normalized in &all {
+            assert_eq!(understood(normalized, true), understood(&all[0], true));
         }
         let place = |latitude: Value| {
             own(
@@ -349,7 +350,8 @@ mod tests {
                 "{other}"
             );
         }
-        let mine = Asked::message("other", first.to_string().as_bytes()).expect("an object");
+        let mine =
+            NormalizedRequest::message("other", first.to_string().as_bytes()).expect("an object");
         assert_ne!(understood(&mine, true), understood(&own(&first), true));
     }
 
@@ -371,7 +373,11 @@ mod tests {
     #[test]
     fn what_is_no_object_has_no_digest() {
         for body in ["", "[]", "\"x\"", "{", "[\"4915123456789\",\"hi\"]"] {
-            assert_eq!(Asked::message("default", body.as_bytes()), None, "{body}");
+            assert_eq!(
+                NormalizedRequest::message("default", body.as_bytes()),
+                None,
+                "{body}"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The places for connections, and the choice of a connection to close when all are taken.
+//! The slots for connections, and the choice of a connection to close when all are taken.
 
 use std::{
     collections::HashMap,
@@ -9,15 +9,15 @@ use tokio::sync::{Notify, oneshot};
 
 use super::peer::{Peer, Phase};
 
-/// Additional places, for probes only.
+/// Additional slots, for probes only.
 const FOR_PROBES: usize = 16;
 /// Milliseconds for which a connection without a request is not evicted: its first bytes may be on
 /// their way.
 const GRACE: u64 = 500;
 
-/// All connections.
+/// All connections, of which there is a limited number.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct ConnectionLimiter {
     most: usize,
     open: Mutex<Open>,
     freed: Notify,
@@ -26,7 +26,7 @@ pub(super) struct Room {
 #[derive(Debug, Default)]
 struct Open {
     next: u64,
-    seats: HashMap<u64, Entry>,
+    slots: HashMap<u64, Entry>,
 }
 
 #[derive(Debug)]
@@ -36,26 +36,26 @@ struct Entry {
     _stay: oneshot::Sender<()>,
 }
 
-/// A connection's place, which is freed when this is dropped.
+/// A connection's slot, which is freed when this is dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct Slot {
     id: u64,
-    room: Arc<Room>,
+    limiter: Arc<ConnectionLimiter>,
     pub(super) peer: Arc<Peer>,
     /// Whether only probes are answered on this connection.
-    pub(super) crowded: bool,
+    pub(super) probes_only: bool,
     /// Resolves when the connection is evicted.
     pub(super) leave: oneshot::Receiver<()>,
 }
 
-impl Drop for Seat {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.room.open().seats.remove(&self.id);
-        self.room.freed.notify_one();
+        self.limiter.open().slots.remove(&self.id);
+        self.limiter.freed.notify_one();
     }
 }
 
-impl Room {
+impl ConnectionLimiter {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most,
@@ -72,11 +72,11 @@ impl Room {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a place: a free one, that of an evicted connection, or one of those for probes.
-    pub(super) async fn seat(self: &Arc<Self>) -> Seat {
+    /// Waits for a slot: a free one, that of an evicted connection, or one of those for probes.
+    pub(super) async fn acquire(self: &Arc<Self>) -> Slot {
         loop {
-            if let Some(seat) = self.try_seat() {
-                return seat;
+            if let Some(slot) = self.try_acquire() {
+                return slot;
             }
             // Nothing signals that a silent connection has become old enough to be evicted, so this
             // polls.
@@ -88,27 +88,27 @@ impl Room {
         }
     }
 
-    fn try_seat(self: &Arc<Self>) -> Option<Seat> {
+    fn try_acquire(self: &Arc<Self>) -> Option<Slot> {
         let mut open = self.open();
-        let crowded = open.seats.len() >= self.most && !open.evict();
-        if crowded && open.seats.len() >= self.most + FOR_PROBES {
+        let probes_only = open.slots.len() >= self.most && !open.evict();
+        if probes_only && open.slots.len() >= self.most + FOR_PROBES {
             return None;
         }
         let (peer, (stay, leave)) = (Arc::new(Peer::new()), oneshot::channel());
         let id = open.next;
         open.next += 1;
-        open.seats.insert(
+        open.slots.insert(
             id,
             Entry {
                 peer: Arc::clone(&peer),
                 _stay: stay,
             },
         );
-        Some(Seat {
+        Some(Slot {
             id,
-            room: Arc::clone(self),
+            limiter: Arc::clone(self),
             peer,
-            crowded,
+            probes_only,
             leave,
         })
     }
@@ -129,11 +129,11 @@ impl Open {
             _ => None,
         };
         let oldest = self
-            .seats
+            .slots
             .iter()
             .filter_map(|(id, entry)| Some((rank(entry)?, *id)))
             .max();
-        oldest.is_some_and(|(_, id)| self.seats.remove(&id).is_some())
+        oldest.is_some_and(|(_, id)| self.slots.remove(&id).is_some())
     }
 }
 
@@ -145,32 +145,36 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_asks_nothing_makes_room_and_who_works_does_not() {
-        let room = Arc::new(Room::new(3));
-        let mut seats = [room.seat().await, room.seat().await, room.seat().await];
+        let limiter = Arc::new(ConnectionLimiter::new(3));
+        let mut slots = [
+            limiter.acquire().await,
+            limiter.acquire().await,
+            limiter.acquire().await,
+        ];
         tokio::time::advance(Duration::from_millis(GRACE)).await;
-        seats[0].peer.asked();
-        seats[2].peer.asked();
-        seats[2].peer.answered();
+        slots[0].peer.asked();
+        slots[2].peer.asked();
+        slots[2].peer.answered();
         tokio::time::advance(Duration::from_millis(GRACE)).await;
-        let fourth = room.seat().await;
+        let fourth = limiter.acquire().await;
         assert!(
-            !fourth.crowded
-                && seats[1]
+            !fourth.probes_only
+                && slots[1]
                     .leave
                     .try_recv()
                     .is_err_and(|error| error == oneshot::error::TryRecvError::Closed)
         );
-        let fifth = room.seat().await;
+        let fifth = limiter.acquire().await;
         assert!(
-            !fifth.crowded
-                && seats[2]
+            !fifth.probes_only
+                && slots[2]
                     .leave
                     .try_recv()
                     .is_err_and(|error| error == oneshot::error::TryRecvError::Closed),
             "it rests"
         );
         assert!(
-            seats[0]
+            slots[0]
                 .leave
                 .try_recv()
                 .is_err_and(|error| error == oneshot::error::TryRecvError::Empty),
@@ -178,15 +182,15 @@ mod tests {
         );
         fourth.peer.asked();
         fifth.peer.asked();
-        let probes: Vec<Seat> =
-            futures_util::future::join_all((0..FOR_PROBES).map(|_| room.seat())).await;
-        assert!(probes.iter().all(|seat| seat.crowded));
-        probes.iter().for_each(|seat| seat.peer.asked());
-        assert!(room.try_seat().is_none(), "full");
+        let probes: Vec<Slot> =
+            futures_util::future::join_all((0..FOR_PROBES).map(|_| limiter.acquire())).await;
+        assert!(probes.iter().all(|slot| slot.probes_only));
+        probes.iter().for_each(|slot| slot.peer.asked());
+        assert!(limiter.try_acquire().is_none(), "full");
         drop(fourth);
         assert!(
-            room.try_seat().is_some_and(|seat| seat.crowded),
-            "a place for a probe first: the others still are too many"
+            limiter.try_acquire().is_some_and(|slot| slot.probes_only),
+            "a slot for a probe first: the others still are too many"
         );
     }
 }

@@ -5,13 +5,13 @@
 
 use serde_json::{Value, json};
 
-use super::once::{Asked, digest};
+use super::idempotency::{NormalizedRequest, digest};
 use crate::{
     model::{Contact, Content, Location, Region, Text, Timestamp},
     outbox::{BulkMessage, BulkRequest, Requested, SendRequest},
 };
 
-impl Asked {
+impl NormalizedRequest {
     /// The digests under which earlier versions may have stored this send. There are two if it has
     /// a `sendAt`, because they dropped a `sendAt` that had just passed. `call` is the parsed
     /// request, with its times as given.
@@ -46,7 +46,7 @@ impl Asked {
         either(call.send_at, with)
     }
 
-    /// As [`Asked::earlier_send`], for a bulk order.
+    /// As [`NormalizedRequest::earlier_send`], for a bulk order.
     pub(super) fn earlier_bulk(
         &self,
         region: Option<Region>,
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn rows_of_earlier_versions_are_found_by_the_digests_those_made() {
         let at = 4_070_941_200_000_i64;
-        let asked = Asked::message(
+        let normalized = NormalizedRequest::message(
             "default",
             json!({"to": "0151 23456789", "text": "hi", "sendAt": at})
                 .to_string()
@@ -164,7 +164,7 @@ mod tests {
             hex::encode(Sha256::digest(text))
         };
         assert_eq!(
-            asked.earlier_send("DE".parse().ok(), &call),
+            normalized.earlier_send("DE".parse().ok(), &call),
             [stored("4070941200000"), stored("null")]
         );
         let soon = SendRequest {
@@ -172,11 +172,11 @@ mod tests {
             ..call
         };
         assert_eq!(
-            asked.earlier_send("DE".parse().ok(), &soon),
+            normalized.earlier_send("DE".parse().ok(), &soon),
             [stored("null")]
         );
         assert_eq!(
-            asked.earlier_send(None, &soon).len(),
+            normalized.earlier_send(None, &soon).len(),
             1,
             "a number that could not be read has no row"
         );
