@@ -209,7 +209,7 @@ async fn a_paced_session_types_keeps_its_distance_and_says_so() -> Result<()> {
         held.json["code"] == "held_back"
             && held.json["message"]
                 .as_str()
-                .is_some_and(|text| text.contains("pace")),
+                .is_some_and(|text| text.contains("pacing")),
         "{}",
         held.json
     );
