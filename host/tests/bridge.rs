@@ -39,7 +39,7 @@ use wharf_standin::{Account, Inbound, Options, Standin};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-struct Rig {
+struct TestPage {
     standin: Standin,
     dir: tempfile::TempDir,
 }
@@ -49,7 +49,7 @@ struct Open {
     events: Receiver<PageEvent>,
 }
 
-async fn rig(settings: serde_json::Value) -> Rig {
+async fn test_page(settings: serde_json::Value) -> TestPage {
     let settings = wharf_standin::Settings::default()
         .patched(settings)
         .expect("settings");
@@ -59,7 +59,7 @@ async fn rig(settings: serde_json::Value) -> Rig {
     })
     .await
     .expect("stand-in");
-    Rig {
+    TestPage {
         standin,
         dir: tempfile::tempdir().expect("tempdir"),
     }
@@ -84,7 +84,7 @@ fn launcher(url: String, root: &Path) -> ChromiumLauncher {
     )
 }
 
-impl Rig {
+impl TestPage {
     async fn open(&self) -> Open {
         let client: ClientId = "bridge".parse().expect("client id");
         let Launched { page, events } = launcher(self.standin.url(), self.dir.path())
@@ -218,8 +218,8 @@ fn id(n: u8) -> MessageId {
 }
 
 async fn sends_and_receives(lid_migrated: bool, hidden_serialized: bool) {
-    let rig = rig(json!({"hiddenSerialized": hidden_serialized, "nacks": [], "notOnWhatsapp": ["4915100000000"]})).await;
-    let mut open = rig
+    let test_page = test_page(json!({"hiddenSerialized": hidden_serialized, "nacks": [], "notOnWhatsapp": ["4915100000000"]})).await;
+    let mut open = test_page
         .link(Account {
             lid_migrated,
             ..Account::default()
@@ -270,7 +270,7 @@ async fn sends_and_receives(lid_migrated: bool, hidden_serialized: bool) {
     assert_eq!((found.ack, found.failed), (Some(AckLevel::Read), false));
     assert_eq!(open.page.find(&id(9), &address.chat).await, Ok(None));
 
-    rig.standin.set(json!({"nacks": [463]}));
+    test_page.standin.set(json!({"nacks": [463]}));
     open.send(&id(2), &address.chat, "refused")
         .await
         .expect("stored");
@@ -299,26 +299,29 @@ async fn sends_and_receives(lid_migrated: bool, hidden_serialized: bool) {
         pushname: Some("Ann".into()),
         ..Inbound::default()
     };
-    rig.standin
+    test_page
+        .standin
         .inbound(Inbound {
             kind: Some("call_log".into()),
             ..from("")
         })
         .expect("sent");
-    let first = rig
+    let first = test_page
         .standin
         .inbound(Inbound {
             ciphertext: true,
             ..from("hello")
         })
         .expect("sent");
-    rig.standin
+    test_page
+        .standin
         .inbound(Inbound {
             id: Some(first.clone()),
             ..from("hello")
         })
         .expect("redelivered");
-    rig.standin
+    test_page
+        .standin
         .inbound(Inbound {
             from_me: true,
             ..from("typed on the phone")
@@ -343,13 +346,13 @@ async fn sends_and_receives(lid_migrated: bool, hidden_serialized: bool) {
         ]
     );
 
-    let messages = rig.standin.view().messages;
+    let messages = test_page.standin.view().messages;
     assert_eq!(
         messages.iter().map(|m| m.transmissions).collect::<Vec<_>>(),
         [1, 2]
     );
     assert_eq!(
-        rig.standin.view().reports,
+        test_page.standin.view().reports,
         Vec::<String>::new(),
         "the bridge caused errors that the page reports"
     );
@@ -368,8 +371,9 @@ async fn a_number_keyed_account_on_a_build_with_renamed_ids_sends_and_receives()
 
 #[tokio::test]
 async fn what_a_build_lacks_is_named_and_only_that_is_refused() {
-    let rig = rig(json!({"missing": ["WAWebQueryExistsJob", "WAWebMsgReply.canReplyMsg"]})).await;
-    let open = rig.link(Account::default()).await;
+    let test_page =
+        test_page(json!({"missing": ["WAWebQueryExistsJob", "WAWebMsgReply.canReplyMsg"]})).await;
+    let open = test_page.link(Account::default()).await;
     let report = open.page.contract().await.expect("report");
     assert_eq!(report.version.as_deref(), Some("2.3000.1038137223"));
     let broken: Vec<_> = report
@@ -392,7 +396,7 @@ async fn what_a_build_lacks_is_named_and_only_that_is_refused() {
         .await
         .expect("stored");
     assert_eq!(
-        rig.standin.view().reports,
+        test_page.standin.view().reports,
         Vec::<String>::new(),
         "probing must not be reported"
     );
