@@ -20,16 +20,22 @@ mod passkey;
 mod real;
 #[path = "bridge/texts.rs"]
 mod texts;
+#[path = "bridge/waves.rs"]
+mod waves;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::json;
 use tokio::{sync::mpsc::Receiver, time::timeout};
 use wharf::{
-    browser::Guard,
+    browser::{Guard, SharedBrowser},
     config,
     model::{AckLevel, Address, ClientId, Content, InboundMessage, MessageId, PhoneNumber, Text},
-    session::profile_dir,
+    session::{profile_dir, shared_dir},
     whatsapp::{
         ChromiumLauncher, LaunchError, Launched, Launcher, Page, PageError, PageEvent, PageSend,
         SendProgress, Stage,
@@ -42,6 +48,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 struct TestPage {
     standin: Standin,
     dir: tempfile::TempDir,
+    /// In the place of the bridge.
+    script: Option<PathBuf>,
+    /// In the place of a browser for each page.
+    shared: Option<Arc<SharedBrowser>>,
 }
 
 struct Open {
@@ -62,12 +72,20 @@ async fn test_page(settings: serde_json::Value) -> TestPage {
     TestPage {
         standin,
         dir: tempfile::tempdir().expect("tempdir"),
+        script: None,
+        shared: None,
     }
 }
 
-fn launcher(url: String, root: &Path) -> ChromiumLauncher {
+fn launcher(
+    url: String,
+    root: &Path,
+    script: Option<PathBuf>,
+    shared: Option<Arc<SharedBrowser>>,
+) -> ChromiumLauncher {
     let whatsapp = config::WhatsApp {
         url,
+        bridge_script: script,
         ..config::WhatsApp::default()
     };
     let guard = Guard {
@@ -80,17 +98,20 @@ fn launcher(url: String, root: &Path) -> ChromiumLauncher {
         root.to_owned(),
         |root, client| Ok(profile_dir(root, client)),
         guard,
-        None,
+        shared,
     )
 }
 
 impl TestPage {
     async fn open(&self) -> Open {
         let client: ClientId = "bridge".parse().expect("client id");
-        let Launched { page, events } = launcher(self.standin.url(), self.dir.path())
-            .launch(&client)
-            .await
-            .expect("launched");
+        let launcher = launcher(
+            self.standin.url(),
+            self.dir.path(),
+            self.script.clone(),
+            self.shared.clone(),
+        );
+        let Launched { page, events } = launcher.launch(&client).await.expect("launched");
         Open { page, events }
     }
 
@@ -406,7 +427,7 @@ async fn what_a_build_lacks_is_named_and_only_that_is_refused() {
 #[tokio::test]
 async fn a_page_that_cannot_be_reached_is_named() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let error = launcher("http://127.0.0.1:1/".into(), dir.path())
+    let error = launcher("http://127.0.0.1:1/".into(), dir.path(), None, None)
         .launch(&"bridge".parse().expect("id"))
         .await
         .expect_err("nobody there");
@@ -414,4 +435,33 @@ async fn a_page_that_cannot_be_reached_is_named() {
         matches!(&error, LaunchError::Unreachable { url, reason } if url == "http://127.0.0.1:1/" && reason.contains("net::ERR_")),
         "{error}"
     );
+}
+
+/// In a browser that is shared nothing but the page itself ends what listens to it.
+#[tokio::test]
+async fn a_page_that_is_closed_leaves_no_task_in_a_shared_browser() {
+    let mut rig = rig(json!({})).await;
+    rig.shared = Some(SharedBrowser::new(shared_dir(rig.dir.path())));
+    let other: ClientId = "other".parse().expect("client id");
+    let first = launcher(rig.standin.url(), rig.dir.path(), None, rig.shared.clone());
+    let first = first.launch(&other).await.expect("launched");
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let mut counts = Vec::new();
+    for _ in 0..4 {
+        let open = rig.open().await;
+        open.page.close().await;
+        drop(open);
+        // What belongs to the connections of the stand-in ends by itself.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        counts.push(tasks());
+    }
+    assert!(
+        counts.last() <= counts.first(),
+        "with each page there are more: {counts:?}"
+    );
+    first.page.close().await;
 }

@@ -25,6 +25,13 @@ pub(super) struct Said {
     pub(super) kinds: CallFields,
 }
 
+/// The codes of contents that their kind refuses.
+pub(super) fn codes() -> Vec<Code> {
+    let codes = Content::codes();
+    let named = codes.iter().filter_map(|code| Code::named(code.name));
+    named.collect()
+}
+
 /// The table of codes contains the codes of the kinds as well; a test compares the two.
 impl From<InvalidContent> for ApiError {
     fn from(InvalidContent { code, message }: InvalidContent) -> Self {

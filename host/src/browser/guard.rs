@@ -12,10 +12,9 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
-    io::{self, BufRead, Seek, Write},
+    io::{self, BufRead, Write},
     os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, ExitCode, Stdio},
     sync::mpsc,
     thread,
@@ -23,15 +22,11 @@ use std::{
 };
 
 use nix::{
-    fcntl::{Flock, FlockArg},
     sys::signal::{SigSet, Signal, kill, killpg},
     unistd::Pid,
 };
 
-use super::{
-    lock::{self, recorded},
-    process::{alive, command_line, renderers},
-};
+use super::{BrowserError, lock, process::end_pages};
 
 /// The entry point of `guard <profile> <grace in ms> <program> <args…>`, which [`super::launch()`]
 /// starts.
@@ -55,8 +50,12 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         .and_then(|text| text.parse().ok())
         .map_or(Duration::from_secs(10), Duration::from_millis);
     let profile = PathBuf::from(profile);
-    let result = lock(&profile, grace).and_then(|mut lock| {
-        free_profile(&profile, &mut lock)?;
+    let taken = lock::take(&profile, grace).map_err(|error| match error {
+        BrowserError::ProfileInUse { pid, .. } => format!("busy {pid}"),
+        BrowserError::Profile { reason, .. } => format!("profile {reason}"),
+        other => format!("failed {other}"),
+    });
+    let result = taken.and_then(|mut lock| {
         let child = Command::new(&program)
             .args(args)
             .stdin(Stdio::null())
@@ -64,7 +63,8 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
             .process_group(0)
             .spawn()
             .map_err(|error| format!("failed {}: {error}", program.to_string_lossy()))?;
-        record(&mut lock, child.id()).map_err(|error| format!("profile {error}"))?;
+        lock.record(child.id())
+            .map_err(|error| format!("profile {error}"))?;
         say(&format!("started {}", child.id()));
         Ok(watch(child, grace))
     });
@@ -84,88 +84,6 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
 fn say(line: &str) {
     let mut out = io::stdout();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-}
-
-/// Takes the lock. After a crash of the gateway an older guard may still be closing its Chromium,
-/// so this waits for it.
-fn lock(profile: &Path, grace: Duration) -> Result<Flock<File>, String> {
-    let until = Instant::now() + grace + Duration::from_secs(5);
-    loop {
-        let file = lock::open(profile).map_err(|error| format!("profile {error}"))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((file, nix::errno::Errno::EWOULDBLOCK)) if Instant::now() >= until => {
-                return Err(format!("busy {}", recorded(file).unwrap_or(0)));
-            }
-            Err((_, nix::errno::Errno::EWOULDBLOCK)) => thread::sleep(Duration::from_millis(50)),
-            Err((_, error)) => return Err(format!("profile {error}")),
-        }
-    }
-}
-
-fn record(lock: &mut Flock<File>, pid: u32) -> io::Result<()> {
-    lock.set_len(0)?;
-    lock.rewind()?;
-    writeln!(lock, "{pid}")
-}
-
-/// Frees the profile while holding its lock: ends an orphaned Chromium of ours, and removes the
-/// marks of browsers that are gone. A browser that somebody else runs on this profile is left
-/// alone.
-fn free_profile(profile: &Path, lock: &mut Flock<File>) -> Result<(), String> {
-    let ours = recorded(&mut **lock);
-    if let Some(pid) = ours.filter(|pid| uses(*pid, profile)) {
-        end_group(pid, Duration::from_secs(5));
-    }
-    if let Some((host, pid)) = lock::marked(profile)
-        && lock::is_here(&host)
-        && uses(pid, profile)
-    {
-        return Err(format!("busy {pid}"));
-    }
-    for name in [
-        "SingletonLock",
-        "SingletonCookie",
-        "SingletonSocket",
-        "DevToolsActivePort",
-    ] {
-        match fs::remove_file(profile.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(format!("profile cannot remove the stale {name}: {error}"));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Whether that process is a browser on that profile. The pid alone is not enough, because it may
-/// have been reused.
-fn uses(pid: i32, profile: &Path) -> bool {
-    let wanted = format!("--user-data-dir={}", profile.display());
-    command_line(pid).iter().any(|arg| arg == wanted.as_bytes())
-}
-
-fn end_group(pid: i32, grace: Duration) {
-    let browser = Pid::from_raw(pid);
-    end_pages(browser);
-    // An error means that the process is gone.
-    let _ = kill(browser, Signal::SIGTERM);
-    let until = Instant::now() + grace;
-    while alive(pid) && Instant::now() < until {
-        thread::sleep(Duration::from_millis(20));
-    }
-    let _ = killpg(browser, Signal::SIGKILL);
-}
-
-fn end_pages(browser: Pid) {
-    for page in u32::try_from(browser.as_raw())
-        .map(renderers)
-        .unwrap_or_default()
-    {
-        // This fails when the process is already gone.
-        let _ = kill(Pid::from_raw(page.cast_signed()), Signal::SIGKILL);
-    }
 }
 
 enum News {

@@ -24,7 +24,7 @@ pub use lock::{MARKS, ProfileLock, hold_profile, profile_user, was_held};
 pub use options::{Guard, LaunchOptions};
 pub use process::Report;
 pub use shared::SharedBrowser;
-pub use tab::Tab;
+pub use tab::{FirstScript, MOST_SAID, Tab};
 pub use text::read_json;
 pub use words::version;
 

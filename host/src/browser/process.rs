@@ -1,9 +1,18 @@
-//! A browser's process tree and its resource use, read from `/proc`.
+//! A browser's process tree: what it costs, read from `/proc`, and how it is ended.
 //!
 //! A process that ends while it is examined counts as gone; no function here fails.
 
-use std::{collections::HashMap, fs};
+use std::{
+    collections::HashMap,
+    fs, thread,
+    time::{Duration, Instant},
+};
 
+use nix::{
+    errno::Errno,
+    sys::signal::{Signal, kill, killpg},
+    unistd::Pid,
+};
 use procfs::process::{Process, Stat, all_processes};
 
 /// Measurements of a browser.
@@ -48,8 +57,8 @@ pub(super) fn measure(pid: u32, product: String) -> Report {
     }
 }
 
-/// The renderer processes below `pid`.
-pub(super) fn renderers(pid: u32) -> Vec<u32> {
+/// The processes below `pid` in which pages run.
+fn renderers(pid: u32) -> Vec<u32> {
     let runs_pages = |pid: &u32| {
         // Children of the zygote have spaces in place of NUL bytes in their command line.
         command_line(pid.cast_signed())
@@ -77,6 +86,39 @@ pub(super) fn command_line(pid: i32) -> Vec<Vec<u8>> {
 /// Whether that process is running. A zombie is not.
 pub(super) fn alive(pid: i32) -> bool {
     pid > 0 && Process::new(pid).is_ok_and(|process| process.is_alive())
+}
+
+/// Whether that process exists although its command line cannot be read: `/proc` may be mounted so
+/// that it hides the processes of other users.
+pub(super) fn is_hidden(pid: i32) -> bool {
+    pid > 0
+        && fs::read(format!("/proc/{pid}/cmdline")).is_err()
+        && kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH)
+}
+
+/// Ends a browser and its children: the pages first, then the browser cleanly, and after `grace`
+/// whatever is left.
+pub(super) fn end_group(pid: i32, grace: Duration) {
+    let browser = Pid::from_raw(pid);
+    end_pages(browser);
+    // Errors mean that it is gone.
+    let _ = kill(browser, Signal::SIGTERM);
+    let until = Instant::now() + grace;
+    while alive(pid) && Instant::now() < until {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let _ = killpg(browser, Signal::SIGKILL);
+}
+
+/// Kills the processes in which a browser's pages run.
+pub(super) fn end_pages(browser: Pid) {
+    for page in u32::try_from(browser.as_raw())
+        .map(renderers)
+        .unwrap_or_default()
+    {
+        // Fails when it is gone already.
+        let _ = kill(Pid::from_raw(page.cast_signed()), Signal::SIGKILL);
+    }
 }
 
 /// `root` and everything below it.
@@ -144,6 +186,7 @@ mod tests {
                 .is_some_and(|program| !program.is_empty())
         );
         assert_eq!(command_line(0), [[0_u8; 0]; 0]);
+        assert!(!is_hidden(own.cast_signed()) && !is_hidden(0) && !is_hidden(-1));
     }
 
     #[test]

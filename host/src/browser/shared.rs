@@ -30,7 +30,7 @@ use super::{
     BrowserError, BrowserEvent, LaunchOptions, ProfileLock, Tab, TabError,
     args::{find_executable, hand_over_command_line},
     connection::{Connection, quick},
-    hold_profile, launch,
+    launch, lock,
     tab::{SharedPlace, attach},
 };
 use crate::config::BrowserKind;
@@ -108,7 +108,8 @@ impl SharedBrowser {
         options: &LaunchOptions,
     ) -> Result<(Tab, mpsc::Receiver<BrowserEvent>), BrowserError> {
         let (folder, profile) = (self.folder.clone(), options.profile.clone());
-        let linking = tokio::task::spawn_blocking(move || link(&folder, &profile)).await;
+        let grace = options.close_grace;
+        let linking = tokio::task::spawn_blocking(move || link(&folder, &profile, grace)).await;
         let (lock, directory) =
             linking.map_err(|error| BrowserError::Failed(error.to_string()))??;
         let place = Arc::new(self.enter(options, lock).await?);
@@ -381,8 +382,13 @@ async fn close_late(connection: Connection, url: String) {
     }
 }
 
-/// Creates the folder, and in it the link by which Chromium finds the profile; locks the profile.
-fn link(folder: &Path, profile: &Path) -> Result<(ProfileLock, String), BrowserError> {
+/// Makes the folder, and in it the link by which Chromium finds the profile; takes the right to the
+/// profile, also from the guard of an isolated browser that a crash of the gateway has left.
+fn link(
+    folder: &Path,
+    profile: &Path,
+    close_grace: Duration,
+) -> Result<(ProfileLock, String), BrowserError> {
     let wrong = |error: io::Error| BrowserError::Profile {
         profile: profile.to_owned(),
         reason: error.to_string(),
@@ -401,7 +407,7 @@ fn link(folder: &Path, profile: &Path) -> Result<(ProfileLock, String), BrowserE
     };
     private(folder)?;
     private(&profile.join(DEFAULT))?;
-    let lock = hold_profile(profile)?;
+    let lock = lock::take(profile, close_grace)?;
     let target = Path::new("..").join(&name).join(DEFAULT);
     let place = folder.join(&name);
     match fs::read_link(&place) {

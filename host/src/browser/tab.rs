@@ -12,7 +12,8 @@ use chromiumoxide::{
             log, network,
             page::{
                 AddScriptToEvaluateOnNewDocumentParams, EventJavascriptDialogOpening,
-                HandleJavaScriptDialogParams,
+                HandleJavaScriptDialogParams, RemoveScriptToEvaluateOnNewDocumentParams,
+                ScriptIdentifier,
             },
             performance,
             target::{CloseTargetParams, EventTargetCrashed, SetAutoAttachParams},
@@ -20,11 +21,15 @@ use chromiumoxide::{
         js_protocol::runtime::{AddBindingParams, EvaluateParams, EventBindingCalled},
     },
     error::CdpError,
+    listeners::EventStream,
 };
 use futures_util::StreamExt;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 use tracing::warn;
 
 use super::{
@@ -36,8 +41,9 @@ use super::{
 
 /// How many events may wait to be received; further ones wait in the queue of the CDP library.
 const NEWS: usize = 1024;
-/// The largest payload of one call of the binding, in bytes.
-const SAID: usize = 8 << 20;
+/// Bytes that a page may say at a time; what is longer is dropped, and told as
+/// [`BrowserEvent::TooLarge`].
+pub const MOST_SAID: usize = 8 << 20;
 
 /// The outcome of a call into the page.
 #[derive(Deserialize)]
@@ -61,7 +67,13 @@ pub struct Tab {
     page: Page,
     /// The place in a shared browser; `None` if the browser has only this page.
     place: Option<Arc<dyn SharedPlace>>,
+    /// Set once the page is closed.
+    left: Arc<watch::Sender<bool>>,
 }
+
+/// A script that runs first in every document of a page.
+#[derive(Debug)]
+pub struct FirstScript(ScriptIdentifier);
 
 /// The place of a page in a browser that it shares with others.
 #[async_trait]
@@ -118,70 +130,114 @@ pub(super) async fn attach(
         let dialogs = page
             .event_listener::<EventJavascriptDialogOpening>()
             .await?;
-        Ok::<_, CdpError>((crashes, bindings, dialogs))
+        Ok::<_, CdpError>(Listeners {
+            bindings,
+            crashes,
+            dialogs,
+        })
     };
-    let (mut crashes, mut bindings, mut dialogs) = quick(opening).await?;
-
-    let (mut end, ended) = (connection.end.clone(), sender.clone());
-    tokio::spawn(async move {
-        let said = end
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|said| said.clone())
-            .unwrap_or_default();
-        // This fails when the receiver is dropped: the page is being closed.
-        let _ = ended.send(BrowserEvent::Closed(said)).await;
-    });
-    let news = sender.clone();
-    tokio::spawn(async move {
-        while let Some(call) = bindings.next().await {
-            let size = call.payload.len();
-            let event = if size > SAID {
-                BrowserEvent::TooLarge(size)
-            } else {
-                BrowserEvent::Binding(call.payload.clone())
-            };
-            // This fails when the receiver is dropped: the page is being closed.
-            let _ = news.send(event).await;
-        }
-    });
-    let target = page.target_id().clone();
-    tokio::spawn(async move {
-        while let Some(crash) = crashes.next().await {
-            if crash.target_id == target {
-                let _ = sender
-                    .send(BrowserEvent::Crashed(format!(
-                        "{} ({})",
-                        crash.status, crash.error_code
-                    )))
-                    .await;
-            }
-        }
-    });
-    let dialog_page = page.clone();
-    tokio::spawn(async move {
-        while let Some(dialog) = dialogs.next().await {
-            warn!(session = tag, kind = ?dialog.r#type, "the page opened a dialog; accepted");
-            let _ = timeout(
-                QUICK,
-                dialog_page.execute(HandleJavaScriptDialogParams::new(true)),
-            )
-            .await;
-        }
-    });
+    let listeners = quick(opening).await?;
+    let left = Arc::new(watch::Sender::new(false));
+    let listening = Listening {
+        listeners,
+        page: page.clone(),
+        end: connection.end.clone(),
+        left: left.subscribe(),
+        tag,
+    };
+    tokio::spawn(listening.run(sender));
     Ok((
         Tab {
             connection,
             page,
             place,
+            left,
         },
         events,
     ))
 }
 
-/// Closes all other pages. A restored profile may open pages of its own, and two pages of WhatsApp
-/// Web compete for the login.
+/// What the browser tells of a page.
+struct Listeners {
+    bindings: EventStream<EventBindingCalled>,
+    crashes: EventStream<EventTargetCrashed>,
+    dialogs: EventStream<EventJavascriptDialogOpening>,
+}
+
+/// Passes the news of a page on. Ends with the page, and when nobody takes its news any more: a
+/// browser that is shared goes on, and its own news never end.
+struct Listening {
+    listeners: Listeners,
+    page: Page,
+    end: watch::Receiver<Option<String>>,
+    left: watch::Receiver<bool>,
+    tag: String,
+}
+
+impl Listening {
+    async fn run(mut self, news: mpsc::Sender<BrowserEvent>) {
+        let Listeners {
+            bindings,
+            crashes,
+            dialogs,
+        } = &mut self.listeners;
+        loop {
+            // In this order, so that nothing that the page has said follows its end.
+            let event = tokio::select! {
+                biased;
+                () = news.closed() => return,
+                Some(call) = bindings.next() => {
+                    let size = call.payload.len();
+                    if size > MOST_SAID {
+                        BrowserEvent::TooLarge(size)
+                    } else {
+                        BrowserEvent::Binding(call.payload.clone())
+                    }
+                }
+                Some(crash) = crashes.next() => {
+                    if crash.target_id != *self.page.target_id() {
+                        continue;
+                    }
+                    BrowserEvent::Crashed(format!("{} ({})", crash.status, crash.error_code))
+                }
+                Some(dialog) = dialogs.next() => {
+                    warn!(session = self.tag, kind = ?dialog.r#type, "the page opened a dialog; accepted");
+                    // Not waited for here: the page may have more to say.
+                    tokio::spawn(accept_dialog(self.page.clone()));
+                    continue;
+                }
+                said = last_words(&mut self.end) => {
+                    // Fails when nobody listens any more: the page is being closed.
+                    let _ = news.send(BrowserEvent::Closed(said)).await;
+                    return;
+                }
+                () = is_left(&mut self.left) => return,
+            };
+            if news.send(event).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// What was said last, once the browser has ended.
+async fn last_words(end: &mut watch::Receiver<Option<String>>) -> String {
+    let said = end.wait_for(Option::is_some).await;
+    said.ok().and_then(|said| said.clone()).unwrap_or_default()
+}
+
+/// Waits until the page is closed by us. A page that is only forgotten goes on.
+async fn is_left(left: &mut watch::Receiver<bool>) {
+    if left.wait_for(|left| *left).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+async fn accept_dialog(page: Page) {
+    let _ = timeout(QUICK, page.execute(HandleJavaScriptDialogParams::new(true))).await;
+}
+
+/// A restored profile may open pages of its own; two pages of WhatsApp Web fight for the login.
 async fn close_others(browser: &Browser, page: &Page) {
     let others = timeout(QUICK, browser.pages())
         .await
@@ -205,17 +261,41 @@ impl Tab {
     ///
     /// # Errors
     /// When the browser does not answer.
-    pub async fn prepare(&self, binding: &str, script: &str) -> Result<(), TabError> {
+    pub async fn prepare(&self, binding: &str, script: &str) -> Result<FirstScript, TabError> {
         quick(async {
             self.page.execute(AddBindingParams::new(binding)).await?;
-            self.page
+            let added = self
+                .page
                 .execute(AddScriptToEvaluateOnNewDocumentParams::new(script))
                 .await?;
             // WhatsApp Web takes a page without focus for unavailable.
             self.page
                 .execute(SetFocusEmulationEnabledParams::new(true))
                 .await?;
-            Ok(())
+            Ok(FirstScript(added.result.identifier))
+        })
+        .await
+    }
+
+    /// Puts another script in the place of one that runs first. A document that begins meanwhile
+    /// gets the earlier one, or both, the earlier one first.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn replace(
+        &self,
+        earlier: FirstScript,
+        script: &str,
+    ) -> Result<FirstScript, TabError> {
+        quick(async {
+            let added = self
+                .page
+                .execute(AddScriptToEvaluateOnNewDocumentParams::new(script))
+                .await?;
+            self.page
+                .execute(RemoveScriptToEvaluateOnNewDocumentParams::new(earlier.0))
+                .await?;
+            Ok(FirstScript(added.result.identifier))
         })
         .await
     }
@@ -330,12 +410,16 @@ impl Tab {
         }
     }
 
-    /// Closes the page, and also the browser when it has no other page. A browser that does not
-    /// close within [`LaunchOptions::close_grace`](super::LaunchOptions::close_grace) is killed.
+    /// Closes the page, and the browser cleanly when nobody else has a page in it; what does not
+    /// close within [`LaunchOptions::close_grace`](super::LaunchOptions::close_grace) is killed. The
+    /// page's news end then.
     pub async fn close(&self) {
         match &self.place {
             None => self.connection.process.leave().await,
-            Some(place) => place.leave().await,
+            Some(place) => {
+                place.leave().await;
+                self.left.send_replace(true);
+            }
         }
     }
 }

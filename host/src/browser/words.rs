@@ -59,21 +59,18 @@ pub(super) async fn version_within(
         child.wait().await
     };
     let ended = timeout(patience, answer).await;
-    if ended.is_err() {
-        // Kills the whole group, with all child processes. This fails when the group is gone.
-        let _ = group.map(|group| killpg(group, Signal::SIGKILL));
-        let _ = child.wait().await;
-        return Err(failed(format!(
-            "--version did not answer within {patience:?}"
-        )));
-    }
     match ended {
         Ok(Ok(status)) if status.success() => Ok(String::from_utf8_lossy(&said).trim().to_owned()),
         Ok(Ok(status)) => Err(failed(format!("--version ended with {status}"))),
         Ok(Err(error)) => Err(failed(format!("--version cannot be read: {error}"))),
-        Err(_) => Err(failed(format!(
-            "--version did not answer within {patience:?}"
-        ))),
+        Err(_) => {
+            // With whatever it has started. Fails when it is gone.
+            let _ = group.map(|group| killpg(group, Signal::SIGKILL));
+            let _ = child.wait().await;
+            Err(failed(format!(
+                "--version did not answer within {patience:?}"
+            )))
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     shared::{CURSOR, Shared},
 };
 use crate::{
-    model::{Backoff, Envelope, Timestamp, jittered},
+    model::{Backoff, Envelope, Timestamp, jittered, millis},
     plugins::{AttemptResult, Judgement, Subject},
     store::{Delivery, Update},
 };
@@ -176,7 +176,7 @@ pub(super) fn later(shared: &Shared, wish: Duration) -> Timestamp {
             .min(shared.delivery.max_delay.duration()),
         1.0..=1.1,
     );
-    Timestamp::now().plus_millis(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
+    Timestamp::now().plus_millis(millis(pause))
 }
 
 fn dead(reason: String) -> Update {

@@ -1,6 +1,8 @@
 //! Points in time, as milliseconds since the Unix epoch, UTC: the only form that is stored and
 //! passed to plugins.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +39,7 @@ impl Timestamp {
 
     /// This time, moved back by a duration.
     #[must_use]
-    pub fn minus(self, time: std::time::Duration) -> Self {
+    pub fn minus(self, time: Duration) -> Self {
         Self(
             self.0
                 .saturating_sub(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)),
@@ -54,6 +56,12 @@ impl Timestamp {
     }
 }
 
+/// A duration in whole milliseconds; one that is too long for the type is its largest value.
+#[must_use]
+pub fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +72,11 @@ mod tests {
             Timestamp(1_700_000_000_007).rfc3339(),
             "2023-11-14T22:13:20.007Z"
         );
+    }
+
+    #[test]
+    fn milliseconds_are_whole_and_bounded() {
+        assert_eq!(millis(Duration::from_micros(1_999)), 1);
+        assert_eq!(millis(Duration::MAX), u64::MAX);
     }
 }

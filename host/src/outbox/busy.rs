@@ -3,8 +3,12 @@
 //!
 //! This is checked before the message is accepted, so it only reflects that moment: two
 //! simultaneous requests may both pass, and the second message then waits its turn as with `wait`.
+//! Who is a stranger is decided as in the queue: contacts that are older than the gateway's database
+//! are known only to the page, so it is asked before a message to a stranger is refused.
 
 use std::time::Duration;
+
+use tracing::debug;
 
 use super::{handle::Outbox, pace};
 use crate::{
@@ -26,7 +30,7 @@ impl Outbox {
     /// Why a message to `recipient` is to be refused now, or `None` if it is to be accepted.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// When the database fails.
     pub async fn held_back(
         &self,
         client: &ClientId,
@@ -71,15 +75,44 @@ impl Outbox {
             .into_iter()
             .map(|restriction| restriction.until)
             .max();
-        if let Some(at) = restricted {
-            return Ok(until(
+        let held = match restricted {
+            Some(at) => until(
                 pace::Turn::At(at),
                 "WhatsApp lets this account write to nobody new, at the latest",
-            ));
+            ),
+            None => until(
+                pace::next_cold(pacing, store, client, now).await?,
+                "the session's budget for strangers is used up",
+            ),
+        };
+        if held.is_some() && !self.is_stranger(client, recipient).await? {
+            return Ok(None);
         }
-        Ok(until(
-            pace::next_cold(pacing, store, client, now).await?,
-            "the session's budget for strangers is used up",
-        ))
+        Ok(held)
+    }
+
+    /// Whether a recipient whom the database does not know is a stranger. Without a page nobody can
+    /// tell, so the answer is no: the queue asks the next page.
+    async fn is_stranger(
+        &self,
+        client: &ClientId,
+        recipient: &Recipient,
+    ) -> Result<bool, StoreError> {
+        let Some(page) = self.inner.page(client) else {
+            return Ok(false);
+        };
+        // If the page cannot answer, the recipient is a stranger, as for the queue.
+        let known = page
+            .established(std::slice::from_ref(recipient))
+            .await
+            .unwrap_or_else(|error| {
+                debug!(%client, %error, "the page cannot tell whether it has a chat with a recipient");
+                vec![]
+            });
+        if known.is_empty() {
+            return Ok(true);
+        }
+        self.inner.store.know(client, known).await?;
+        Ok(false)
     }
 }

@@ -1,8 +1,11 @@
 //! [`Outbox`], the handle to the outbox, and the state that its parts share.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::{fast_path::FastPaths, waiters::Waiters};
 use crate::{
@@ -11,7 +14,11 @@ use crate::{
     model::{ClientId, Timestamp},
     plugins::Pipeline,
     store::Store,
+    whatsapp::PageSending,
 };
+
+/// The page of a session, while there is one.
+pub(super) type Page = watch::Receiver<Option<Arc<dyn PageSending>>>;
 
 /// The outbox. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -30,6 +37,8 @@ pub(super) struct Inner {
     pub(super) pacings: BTreeMap<ClientId, config::Pacing>,
     pub(super) waiters: Waiters,
     pub(super) fast_paths: Arc<FastPaths>,
+    /// The pages of the sessions, for questions that callers ask beside the senders.
+    pub(super) pages: Mutex<HashMap<ClientId, Page>>,
     /// Wakes the senders: a message may have entered a queue, or may be sent now.
     pub(super) accepted: Notify,
     /// Wakes the task that accepts recipients of bulk orders.
@@ -66,6 +75,7 @@ impl Outbox {
                 pacings,
                 waiters,
                 fast_paths,
+                pages: Mutex::default(),
                 accepted,
                 ordered,
                 orders: tokio::sync::Mutex::default(),
@@ -80,6 +90,24 @@ impl Inner {
         let ttl =
             i64::try_from(self.settings.address_ttl.duration().as_millis()).unwrap_or(i64::MAX);
         Timestamp(Timestamp::now().0.saturating_sub(ttl))
+    }
+
+    /// Records where the page of a session is found. Those of sessions that have ended are
+    /// forgotten.
+    pub(super) fn keep_page(&self, client: ClientId, page: Page) {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.retain(|_, page| page.has_changed().is_ok());
+        pages.insert(client, page);
+    }
+
+    /// The current page of a session, or `None` if it has none.
+    pub(super) fn page(&self, client: &ClientId) -> Option<Arc<dyn PageSending>> {
+        let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        // The channel of a session that has ended still has its last page.
+        let page = pages
+            .get(client)
+            .filter(|page| page.has_changed().is_ok())?;
+        page.borrow().clone()
     }
 
     /// The pacing of a session.

@@ -13,6 +13,7 @@ use super::handle::{Inner, Outbox};
 use crate::{
     model::{
         Account, ClientId, Event, Restriction, RestrictionChanged, RestrictionKind, Timestamp,
+        millis,
     },
     store::StoreError,
     whatsapp::TimeLock,
@@ -77,9 +78,7 @@ impl Inner {
     ) -> Result<(), StoreError> {
         let since = Timestamp::now();
         let known = until.is_some();
-        let until = until.unwrap_or_else(|| {
-            since.plus_millis(u64::try_from(TRY_AGAIN.as_millis()).unwrap_or(u64::MAX))
-        });
+        let until = until.unwrap_or_else(|| since.plus_millis(millis(TRY_AGAIN)));
         let restriction = Restriction { kind, since, until };
         let (events, owner, account) = (self.events.clone(), client.clone(), account.cloned());
         let tell = move || events.prepare(&owner, account.as_ref(), told(restriction, true));

@@ -76,6 +76,14 @@ impl Waiters {
         }
     }
 
+    /// Whether somebody waits for a message and has read its row.
+    #[cfg(test)]
+    pub(super) fn has_name(&self, id: &OutboxId) -> bool {
+        self.channels()
+            .get(id)
+            .is_some_and(|channel| channel.message.is_some())
+    }
+
     /// Counts a caller that waits for an outcome.
     pub(super) fn for_outcome(&self) -> Awaiting<'_> {
         self.for_outcome.fetch_add(1, Ordering::AcqRel);

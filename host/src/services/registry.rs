@@ -63,6 +63,9 @@ pub enum SessionFailure {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The profile of a session that was to be deleted is still there, and so is the session.
+    #[error("{0}")]
+    Profile(String),
     /// Another failure, with the system's message.
     #[error("{0}")]
     Failed(String),
@@ -288,13 +291,7 @@ impl Registry {
                 .await?;
             self.store.begin_anew(&client).await?;
         }
-        let wish = SessionWish {
-            client: client.clone(),
-            wanted: start,
-            made: true,
-            metadata: metadata.clone(),
-        };
-        self.store.wish_session(wish).await?;
+        self.store.make_session(&client, start, &metadata).await?;
         self.plugins.set_metadata(client.clone(), metadata);
         self.spawn(&client, start).await?;
         info!(%client, start, "session created");
@@ -331,7 +328,9 @@ impl Registry {
     /// Deletes a session that was created through the API.
     ///
     /// # Errors
-    /// If the session does not exist, the configuration names it, or the database fails.
+    /// If the session does not exist, the configuration names it, its profile cannot be moved or
+    /// deleted, or the database fails. In the last two cases the session stays, stopped, and can be
+    /// deleted again.
     pub async fn delete(
         &self,
         client: &ClientId,
@@ -352,12 +351,33 @@ impl Registry {
             // Waits for the task to end, so that nothing is sent during the steps below.
             let _ = task.await;
         }
+        let done = self.forget(client, fate).await;
+        match &done {
+            Ok(_) => info!(%client, ?fate, "session deleted"),
+            Err(_) => {
+                if let Err(error) = self.rest(client).await {
+                    warn!(%client, %error, "a session that could not be deleted comes back at the next start of the gateway");
+                }
+            }
+        }
+        done
+    }
+
+    /// Takes away what a session has left, the profile first: as long as a login is on the disk,
+    /// its session is known.
+    async fn forget(
+        &self,
+        client: &ClientId,
+        fate: ProfileFate,
+    ) -> Result<Cleanup, SessionFailure> {
+        let (root, owner) = (self.config.sessions.path.clone(), client.clone());
+        let done = tokio::task::spawn_blocking(move || session::discard(&root, &owner, fate)).await;
+        let done = done
+            .map_err(|error| SessionFailure::Failed(error.to_string()))?
+            .map_err(|error| SessionFailure::Profile(error.to_string()))?;
         self.outbox
             .cancel_queued(client, "the session was deleted")
             .await?;
-        let (root, owner) = (self.config.sessions.path.clone(), client.clone());
-        let done = tokio::task::spawn_blocking(move || session::discard(&root, &owner, fate)).await;
-        let done = done.map_err(|error| SessionFailure::Failed(error.to_string()))?;
         // No page can tell the outcome of messages that it had begun to send, so they are ended
         // too.
         self.outbox
@@ -367,7 +387,19 @@ impl Registry {
             )
             .await?;
         self.store.forget_session(client).await?;
-        info!(%client, ?fate, "session deleted");
         Ok(done)
+    }
+
+    /// Brings a session back that was to be deleted and could not, stopped.
+    async fn rest(&self, client: &ClientId) -> Result<(), StoreError> {
+        let wish = SessionWish {
+            client: client.clone(),
+            wanted: false,
+            made: true,
+            metadata: vec![],
+        };
+        let noted = self.store.wish_session(wish).await;
+        self.spawn(client, false).await?;
+        noted
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{model::Timestamp, whatsapp::PairingCode};
+use crate::{
+    model::{Timestamp, millis},
+    whatsapp::PairingCode,
+};
 
 /// A pairing code that can be typed on the phone now.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,10 +20,9 @@ pub struct PairingView {
 
 impl PairingView {
     pub(super) fn new(code: PairingCode, attempt: u32) -> Self {
-        let ttl = u64::try_from(code.ttl.as_millis()).unwrap_or(u64::MAX);
         Self {
             code: code.code,
-            expires_at: Timestamp::now().plus_millis(ttl),
+            expires_at: Timestamp::now().plus_millis(millis(code.ttl)),
             attempt,
         }
     }

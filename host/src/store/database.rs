@@ -1,7 +1,7 @@
 //! [`Store`], the handle to the database: opens and migrates the file, and owns the writer, the
 //! readers and the caches.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions,
@@ -43,6 +43,11 @@ impl Store {
     /// [`StoreError::TooNew`] if the file was written by a newer gateway; otherwise if the file
     /// cannot be used.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_patient(path, file::BUSY_TIMEOUT).await
+    }
+
+    /// As [`Store::open`]. `patience` is how long to wait for a lock that another program holds.
+    pub(crate) async fn open_patient(path: &Path, patience: Duration) -> Result<Self, StoreError> {
         let name = path.display().to_string();
         let wrong = |reason: String| StoreError::Open {
             path: name.clone(),
@@ -60,7 +65,7 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(file::BUSY_TIMEOUT);
+            .busy_timeout(patience);
         // Overwrites deleted content, both in pages that are written anyway and in pages that
         // become empty.
         let writing = options

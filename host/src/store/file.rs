@@ -96,16 +96,16 @@ fn free(path: &Path) -> Option<u64> {
 /// contains what was deleted. Must not run within a transaction. Returns `false` without waiting if
 /// a reader still uses the log.
 pub(super) async fn empty_log(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let patience: i64 = sqlx::query_scalar("PRAGMA busy_timeout")
+        .fetch_one(&mut *connection)
+        .await?;
     sqlx::query("PRAGMA busy_timeout = 0")
         .fetch_all(&mut *connection)
         .await?;
     let done = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
         .fetch_one(&mut *connection)
         .await;
-    let patience = sqlx::AssertSqlSafe(format!(
-        "PRAGMA busy_timeout = {}",
-        BUSY_TIMEOUT.as_millis()
-    ));
+    let patience = sqlx::AssertSqlSafe(format!("PRAGMA busy_timeout = {patience}"));
     sqlx::query(patience).fetch_all(connection).await?;
     let (busy, _, _): (bool, i64, i64) = done?;
     Ok(!busy)

@@ -5,6 +5,12 @@ use sqlx::SqliteConnection;
 use super::{Store, StoreError, aliases::Pair, events, pacing, recipients, script::Script};
 use crate::model::{Account, ClientId, Envelope, Event, MessageId, Timestamp};
 
+/// See [`untold`].
+pub(super) const UNTOLD: &str = "SELECT min(key) FROM json_each(?2) AS one
+     WHERE NOT EXISTS (SELECT 1 FROM inbound WHERE client = ?1 AND message_id = one.value)
+       AND NOT EXISTS (SELECT 1 FROM outbox WHERE message_id = one.value AND client = ?1 AND attempt > 0)
+     GROUP BY value ORDER BY min(key)";
+
 impl Store {
     /// Appends the events of messages that arrived in one session, in their order, and records the
     /// messages as reported in the same commit. Messages that were reported before and the
@@ -38,28 +44,27 @@ impl Store {
             .first()
             .map(|(_, envelope)| envelope.session.to_string())
             .unwrap_or_default();
-        let learned: Vec<_> = arrived
-            .iter()
-            .flat_map(|(_, envelope)| pairs(envelope))
-            .collect();
-        let appended = self
+        let (appended, learned) = self
             .writer
             .write_then(move |connection| {
                 Box::pin(async move {
                     let mut rest = Script::default();
-                    let Some((_, first)) = arrived.first() else { return Ok((0, rest)) };
+                    let Some((_, first)) = arrived.first() else { return Ok(((0, vec![]), rest)) };
                     let client = first.session.as_str();
                     let new = untold(connection, client, &arrived).await?;
                     let ids: Vec<_> = new.iter().map(|(id, envelope)| (id, envelope.at)).collect();
                     let sql = "INSERT INTO inbound (client, message_id, at) SELECT ?, value ->> 0, value ->> 1 FROM json_each(?)";
                     sqlx::query(sql).bind(client).bind(serde_json::to_string(&ids)?).execute(&mut *connection).await?;
-                    recipients::learn(connection, client, new.iter().flat_map(|(_, envelope)| pairs(envelope)).collect()).await?;
+                    // A message that was reported before says what was true then, so neither the
+                    // table nor the cache learns from it.
+                    let learned: Vec<Pair> = new.iter().flat_map(|(_, envelope)| pairs(envelope)).collect();
+                    recipients::learn(connection, client, learned.clone()).await?;
                     let who: Vec<_> = new.iter().filter_map(|(_, envelope)| sender(envelope)).collect();
                     pacing::know(connection, client, &who).await?;
                     if !new.is_empty() {
                         events::insert_all(&mut rest, new.iter().map(|(_, envelope)| envelope))?;
                     }
-                    Ok((new.len() as u64, rest))
+                    Ok(((new.len() as u64, learned), rest))
                 })
             })
             .await?;
@@ -116,11 +121,7 @@ async fn untold<'a>(
     arrived: &'a [(MessageId, Envelope)],
 ) -> Result<Vec<&'a (MessageId, Envelope)>, StoreError> {
     let ids: Vec<&MessageId> = arrived.iter().map(|(id, _)| id).collect();
-    let sql = "SELECT min(key) FROM json_each(?2) AS one
-               WHERE NOT EXISTS (SELECT 1 FROM inbound WHERE client = ?1 AND message_id = one.value)
-                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE message_id = one.value AND client = ?1 AND attempt > 0)
-               GROUP BY value ORDER BY min(key)";
-    let places: Vec<i64> = sqlx::query_scalar(sql)
+    let places: Vec<i64> = sqlx::query_scalar(UNTOLD)
         .bind(client)
         .bind(serde_json::to_string(&ids)?)
         .fetch_all(connection)
@@ -169,7 +170,7 @@ fn name(account: &Account) -> &str {
 mod tests {
     use super::*;
     use crate::{
-        model::{Event, EventId},
+        model::{Address, Content, Event, EventId, InboundMessage, PhoneNumber},
         store::scratch,
     };
 
@@ -203,6 +204,54 @@ mod tests {
             "forgotten"
         );
         assert_eq!(store.append_inbound(vec![]).await, Ok(0));
+    }
+
+    #[tokio::test]
+    async fn a_message_that_was_told_before_teaches_nothing() {
+        let (_dir, store) = scratch().await;
+        let (client, number): (ClientId, PhoneNumber) = (
+            "a".parse().expect("id"),
+            "4915123456789".parse().expect("number"),
+        );
+        let from = |lid: &str, id: &str| {
+            let address = Address {
+                lid: Some(lid.into()),
+                ..Address::of_number(&number)
+            };
+            let message = InboundMessage {
+                id: MessageId(id.into()),
+                chat: address.clone(),
+                sender: address,
+                from_me: false,
+                push_name: None,
+                sent_at: Timestamp(1),
+                content: Content::text("hello"),
+                reply_to: None,
+            };
+            let event = Event::MessageReceived(message);
+            let envelope = Envelope {
+                event,
+                ..envelope(&format!("{id}{lid}"), 5)
+            };
+            vec![(MessageId(id.into()), envelope)]
+        };
+        for (arrived, new) in [
+            (from("77@lid", "first"), 1),
+            (from("88@lid", "second"), 1),
+            (from("77@lid", "first"), 0),
+        ] {
+            assert_eq!(store.append_inbound(arrived).await, Ok(new));
+        }
+        let lid: String = sqlx::query_scalar("SELECT lid FROM alias")
+            .fetch_one(&mut *store.readers.get().await.expect("reader"))
+            .await
+            .expect("read");
+        assert_eq!(lid, "88@lid");
+        assert_eq!(
+            store.aliases.lid(&client, &number),
+            Some(Some(lid)),
+            "the cache says what the table says"
+        );
     }
 
     #[tokio::test]

@@ -89,3 +89,50 @@ pub(crate) async fn hold(path: &Path) -> impl Future<Output = ()> {
             .expect("ended");
     }
 }
+
+/// Asserts that a statement looks the rows of `table` up in `indexes` or by their key: it neither
+/// reads all rows nor sorts them. Only values that the statement is given as JSON may be sorted. An
+/// index that is given as `SCAN … USING INDEX …`, with the words of the plan, may be read whole.
+#[cfg(test)]
+pub(crate) async fn assert_indexed(
+    store: &Store,
+    sql: &'static str,
+    table: &str,
+    indexes: &[&str],
+) {
+    let plan: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+            .fetch_all(&mut *store.readers.get().await.expect("reader"))
+            .await
+            .expect(sql);
+    let plan: Vec<&str> = plan.iter().map(|row| row.3.as_str()).collect();
+    let of_table: Vec<&str> = plan
+        .iter()
+        .copied()
+        .filter(|line| {
+            line.strip_prefix("SCAN ")
+                .or_else(|| line.strip_prefix("SEARCH "))
+                .is_some_and(|rest| rest.split(' ').next() == Some(table))
+        })
+        .collect();
+    let by_key = |line: &str| line.contains("PRIMARY KEY (") && !line.contains(['<', '>']);
+    for line in &of_table {
+        let searches = line.starts_with("SEARCH");
+        let by_index = |index: &str| line.contains(index) && (searches || *line == index);
+        assert!(
+            (searches && by_key(line)) || indexes.iter().any(|index| by_index(index)),
+            "{line}: {sql}"
+        );
+    }
+    for index in indexes {
+        assert!(
+            of_table.iter().any(|line| line.contains(index)),
+            "{index}: {plan:?}: {sql}"
+        );
+    }
+    let given = plan.iter().any(|line| line.contains("VIRTUAL TABLE"));
+    assert!(
+        given || !plan.iter().any(|line| line.contains("TEMP B-TREE")),
+        "{plan:?}: {sql}"
+    );
+}

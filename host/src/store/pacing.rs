@@ -7,6 +7,20 @@ use sqlx::{Row, SqliteConnection};
 use super::{Store, StoreError, outbox, script::Script};
 use crate::model::{ClientId, InvalidRecipient, Recipient, Timestamp};
 
+/// See [`Store::look`].
+pub(super) const LOOK: &str =
+    "SELECT (SELECT paused_at FROM sending WHERE client = ?1) AS paused_at, (SELECT first_at FROM sending WHERE client = ?1) AS first_at,
+     EXISTS (SELECT 1 FROM restriction WHERE client = ?1) AS restricted,
+     EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS parked,
+     (SELECT json_group_array(line) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
+         AND profile_gone = 0 AND held < 4) AS in_doubt";
+/// See [`Store::paced`].
+pub(super) const PACED: &str =
+    "SELECT at FROM paced WHERE client = ? ORDER BY at DESC LIMIT 1 OFFSET ?";
+/// As [`PACED`], of messages to strangers only.
+pub(super) const PACED_COLD: &str =
+    "SELECT at FROM paced WHERE client = ? AND cold = 1 ORDER BY at DESC LIMIT 1 OFFSET ?";
+
 /// The sending state of a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sending {
@@ -81,13 +95,7 @@ impl Store {
         &self,
         client: &ClientId,
     ) -> Result<(Sending, HashSet<Recipient>), StoreError> {
-        let sql =
-            "SELECT (SELECT paused_at FROM sending WHERE client = ?1) AS paused_at, (SELECT first_at FROM sending WHERE client = ?1) AS first_at,
-                   EXISTS (SELECT 1 FROM restriction WHERE client = ?1) AS restricted,
-                   EXISTS (SELECT 1 FROM outbox WHERE client = ?1 AND state = 'queued' AND held = 2) AS parked,
-                   (SELECT json_group_array(line) FROM outbox WHERE client = ?1 AND state IN ('sending', 'unknown') AND message_key IS NULL
-                       AND profile_gone = 0 AND held < 4) AS in_doubt";
-        let row = sqlx::query(sql)
+        let row = sqlx::query(LOOK)
             .bind(client.as_str())
             .fetch_one(&mut *self.readers.get().await?)
             .await?;
@@ -142,12 +150,7 @@ impl Store {
         nth: u32,
         cold: bool,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let sql = if cold {
-            "SELECT at FROM paced WHERE client = ? AND cold = 1 ORDER BY at DESC LIMIT 1 OFFSET ?"
-        } else {
-            "SELECT at FROM paced WHERE client = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
-        };
-        let at = sqlx::query_scalar(sql)
+        let at = sqlx::query_scalar(if cold { PACED_COLD } else { PACED })
             .bind(client.as_str())
             .bind(nth.saturating_sub(1))
             .fetch_optional(&mut *self.readers.get().await?)
@@ -192,16 +195,5 @@ impl Store {
                 })
             })
             .await
-    }
-
-    /// Deletes counts from before `oldest`.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn prune_paced(&self, oldest: Timestamp) -> Result<(), StoreError> {
-        self.writer
-            .statement(sqlx::query("DELETE FROM paced WHERE at < ?").bind(oldest.0))
-            .await
-            .map(drop)
     }
 }

@@ -67,7 +67,7 @@ impl Slots {
     fn make_room(&mut self) -> bool {
         let full = self.map.len() >= KEPT;
         if full {
-            // Slots of writes under way stay, because [`Recent::written`] has to find them.
+            // Slots of writes under way stay, because dropping [`Writing`] has to find them.
             self.map.retain(|_, slot| slot.writing > 0);
             self.age += 1;
         }
@@ -124,20 +124,32 @@ impl Recent {
         }
     }
 
-    /// Records that a write begins. If [`Recent::written`] does not follow, the key is never cached
-    /// again, because a caller that stopped waiting does not know when its write is done.
-    pub(super) fn writing(&self, place: &Place) {
+    /// Records that a write begins. Hold the guard until the write is done, successful or not:
+    /// meanwhile the key is not cached, and its slot is not discarded.
+    pub(super) fn writing(&self, place: Place) -> Writing {
         let mut slots = self.slots();
         slots.make_room();
         let slot = slots.map.entry(place.clone()).or_default();
         slot.value = None;
         slot.writing += 1;
         slot.writes += 1;
+        Writing {
+            recent: self.clone(),
+            place,
+        }
     }
+}
 
-    /// Records that a write has ended, successful or not.
-    pub(super) fn written(&self, place: &Place) {
-        if let Some(slot) = self.slots().map.get_mut(place) {
+/// A write that is under way. Dropping it records that the write has ended.
+#[derive(Debug)]
+pub(super) struct Writing {
+    recent: Recent,
+    place: Place,
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if let Some(slot) = self.recent.slots().map.get_mut(&self.place) {
             slot.writing = slot.writing.saturating_sub(1);
         }
     }
@@ -162,16 +174,16 @@ mod tests {
     fn what_was_read_beside_a_write_is_not_kept() {
         let (recent, place) = (Recent::default(), place("k"));
         let before = unknown(&recent, &place).expect("nothing is kept");
-        recent.writing(&place);
+        let write = recent.writing(place.clone());
         recent.keep(place.clone(), before, None);
         let during = unknown(&recent, &place).expect("a write had begun");
         recent.keep(place.clone(), during, None);
-        recent.written(&place);
+        drop(write);
         recent.keep(place.clone(), before, None);
         let after = unknown(&recent, &place).expect("read before the write, or while it lasted");
         recent.keep(place.clone(), after, None);
         assert!(matches!(recent.find(&place), Found::Kept(None)));
-        recent.writing(&place);
+        let _write = recent.writing(place.clone());
         assert!(unknown(&recent, &place).is_some(), "what was kept is old");
     }
 
@@ -179,8 +191,7 @@ mod tests {
     fn keys_that_are_only_written_do_not_pile_up() {
         let recent = Recent::default();
         for n in 0..3 * KEPT {
-            recent.writing(&place(&n.to_string()));
-            recent.written(&place(&n.to_string()));
+            drop(recent.writing(place(&n.to_string())));
         }
         assert!(recent.slots().map.len() <= KEPT);
     }
@@ -189,9 +200,8 @@ mod tests {
     fn it_does_not_grow_without_end_and_forgets_no_write() {
         let (recent, writing, written) = (Recent::default(), place("writing"), place("written"));
         let before = unknown(&recent, &written).expect("nothing is kept");
-        recent.writing(&writing);
-        recent.writing(&written);
-        recent.written(&written);
+        let _write = recent.writing(writing.clone());
+        drop(recent.writing(written.clone()));
         for n in 0..=KEPT {
             let place = place(&n.to_string());
             if let Some(since) = unknown(&recent, &place) {

@@ -5,17 +5,32 @@
 //! Messages accepted for the id then move to the chat of the number, where all messages keep the
 //! order of acceptance. An acquaintance by one form is one by both.
 
+use std::collections::HashSet;
+
 use sqlx::SqliteConnection;
 
-use super::{Store, StoreError, addresses::Lookup, aliases::Pair, outbox, pacing};
+use super::{Store, StoreError, addresses::Lookup, aliases::Pair, outbox, pacing, script::Script};
 use crate::model::{Address, ClientId, PhoneNumber, Recipient, Timestamp};
+
+/// The statements of [`renumber`]: one for each partial index that has messages without an outcome,
+/// because no index has all of them. Otherwise every row of the table would be read while all
+/// writes wait.
+pub(super) const RENUMBER: [&str; 6] = [
+    "UPDATE outbox SET line = ? WHERE client = ? AND line = ? AND state = 'queued' AND held = 0",
+    "UPDATE outbox SET line = ? WHERE client = ? AND line = ? AND state = 'queued' AND held = 1",
+    "UPDATE outbox SET line = ? WHERE client = ? AND line = ? AND state = 'queued' AND held = 2",
+    "UPDATE outbox SET line = ? WHERE client = ? AND line = ? AND state = 'queued' AND held = 3",
+    "UPDATE outbox SET line = ? WHERE client = ? AND line = ? AND state = 'queued' AND held >= 4",
+    "UPDATE outbox SET line = ? WHERE client = ? AND line = ? AND state IN ('sending', 'unknown')",
+];
 
 /// The opaque id and the number of an address, if it has both.
 pub(super) fn pair(address: &Address) -> Option<Pair> {
     Some((address.lid.clone()?, address.number()?))
 }
 
-/// Records which number is behind which opaque id, and merges the two chats of each new pair.
+/// Records which number is behind which opaque id, and merges the two chats of each new pair. Of
+/// pairs that contradict each other the last one counts, as in the cache (`aliases`).
 pub(super) async fn learn(
     connection: &mut SqliteConnection,
     client: &str,
@@ -32,11 +47,18 @@ pub(super) async fn learn(
         .bind(serde_json::to_string(&pairs)?)
         .fetch_all(&mut *connection)
         .await?;
-    for (lid, number) in new
-        .iter()
-        .filter_map(|place| pairs.get(usize::try_from(*place).ok()?))
-    {
+    let new: HashSet<usize> = new
+        .into_iter()
+        .filter_map(|place| usize::try_from(place).ok())
+        .collect();
+    let mut changed = HashSet::<&str>::new();
+    for (place, (lid, number)) in pairs.iter().enumerate() {
         let number = number.digits();
+        // A pair that was in the table may have been replaced by one before it in this list.
+        if !new.contains(&place) && !changed.contains(lid.as_str()) && !changed.contains(number) {
+            continue;
+        }
+        changed.extend([lid.as_str(), number]);
         // `OR REPLACE` removes the earlier id of a number that now belongs to somebody else.
         let sql = "INSERT OR REPLACE INTO alias (client, lid, number) VALUES (?, ?, ?)";
         sqlx::query(sql)
@@ -86,13 +108,14 @@ pub(super) async fn renumber(
     asked: &str,
     canonical: &str,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE outbox SET line = ?3 WHERE client = ?1 AND line = ?2 AND state IN ('queued', 'sending', 'unknown')";
-    sqlx::query(sql)
-        .bind(client)
-        .bind(asked)
-        .bind(canonical)
-        .execute(&mut *connection)
-        .await?;
+    let mut script = Script::default();
+    for sql in RENUMBER {
+        script.add(sql);
+        script.bind(canonical.to_owned())?;
+        script.bind(client.to_owned())?;
+        script.bind(asked.to_owned())?;
+    }
+    script.run(&mut *connection, "", "").await?;
     let sql = "SELECT EXISTS (SELECT 1 FROM acquaintance WHERE client = ? AND line = ?)";
     if sqlx::query_scalar(sql)
         .bind(client)
@@ -300,6 +323,41 @@ mod tests {
                 .lid
                 .as_deref(),
             Some("88@lid")
+        );
+    }
+
+    #[tokio::test]
+    async fn of_pairs_that_contradict_each_other_the_last_one_counts() {
+        let (_dir, store) = scratch().await;
+        let pair = |lid: &str, number: &str| -> Pair {
+            (lid.into(), number.parse::<PhoneNumber>().expect("number"))
+        };
+        let (one, other) = ("4915123456781", "4915123456782");
+        let said = [
+            pair("77@lid", one),
+            pair("88@lid", one),
+            pair("77@lid", one),
+            pair("99@lid", other),
+        ];
+        for pairs in [&said[..1], &said[..]] {
+            let pairs = pairs.to_vec();
+            store
+                .writer
+                .write(move |connection| {
+                    Box::pin(async move { learn(connection, "test", pairs).await })
+                })
+                .await
+                .expect("learned");
+        }
+        let table: Vec<(String, String)> =
+            sqlx::query_as("SELECT lid, number FROM alias ORDER BY lid")
+                .fetch_all(&mut *store.readers.get().await.expect("reader"))
+                .await
+                .expect("read");
+        let wanted = [("77@lid", one), ("99@lid", other)];
+        assert_eq!(
+            table,
+            wanted.map(|(lid, number)| (lid.to_owned(), number.to_owned()))
         );
     }
 

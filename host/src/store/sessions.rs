@@ -8,6 +8,14 @@ use crate::model::{Account, ClientId, Envelope, SessionState, Timestamp, Transit
 /// Maximum number of transitions, and of health checks, that are kept per session.
 const KEPT: i64 = 500;
 
+/// Deletes all but the newest [`KEPT`] of a session. The sequence numbers belong to all sessions
+/// together, so a difference of sequence numbers does not say how many of one session there are.
+const FORGET_TRANSITIONS: &str = "DELETE FROM transition WHERE client = ?1 AND seq <= \
+                                  (SELECT seq FROM transition WHERE client = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)";
+/// As [`FORGET_TRANSITIONS`], of health checks.
+const FORGET_HEALTH: &str = "DELETE FROM health WHERE client = ?1 AND seq <= \
+                             (SELECT seq FROM health WHERE client = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)";
+
 /// A session as it was last recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
@@ -80,8 +88,7 @@ impl Store {
                     .bind(account)
                     .execute(&mut *connection)
                     .await?;
-                    forget(connection, "DELETE FROM transition WHERE client = ?1 AND seq <= (SELECT max(seq) FROM transition WHERE client = ?1) - ?2", client)
-                        .await
+                    forget(connection, FORGET_TRANSITIONS, client).await
                 })
             })
             .await
@@ -170,8 +177,7 @@ impl Store {
                         .bind(row.detail)
                         .execute(&mut *connection)
                         .await?;
-                    let old = "DELETE FROM health WHERE client = ?1 AND seq <= (SELECT max(seq) FROM health WHERE client = ?1) - ?2";
-                    forget(connection, old, client.as_str()).await
+                    forget(connection, FORGET_HEALTH, client.as_str()).await
                 })
             })
             .await
@@ -229,7 +235,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{Event, EventId},
-        store::scratch,
+        store::{assert_indexed, scratch},
     };
 
     #[tokio::test]
@@ -289,6 +295,80 @@ mod tests {
             transitions.iter().map(|t| t.after).collect::<Vec<_>>(),
             [SessionState::Ready, SessionState::Loading]
         );
+    }
+
+    #[tokio::test]
+    async fn what_other_sessions_record_makes_none_forget_its_own_history() {
+        let (_dir, store) = scratch().await;
+        let [quiet, busy] = ["quiet", "busy"].map(|id| id.parse::<ClientId>().expect("id"));
+        let check = |at| HealthRow {
+            at: Timestamp(at),
+            ok: true,
+            detail: "{}".into(),
+        };
+        let step = async |client: &ClientId, at| {
+            let (before, after) = (SessionState::Loading, SessionState::Ready);
+            let step = Transition {
+                client: client.clone(),
+                at: Timestamp(at),
+                before,
+                after,
+                reason: "r".into(),
+            };
+            let event = Envelope {
+                id: EventId::new(&format!("{client}{at}")),
+                at: Timestamp(at),
+                session: client.clone(),
+                account: None,
+                replayed: false,
+                event: Event::SessionState {
+                    before,
+                    after,
+                    reason: None,
+                },
+            };
+            store
+                .record_transition(&step, None, true, event)
+                .await
+                .expect("recorded");
+        };
+        for at in 0..2 {
+            store
+                .record_health(&quiet, check(at))
+                .await
+                .expect("recorded");
+            step(&quiet, at).await;
+            futures_util::future::join_all((0..KEPT + 1).map(async |n| {
+                store
+                    .record_health(&busy, check(n))
+                    .await
+                    .expect("recorded");
+                step(&busy, at * (KEPT + 1) + n).await;
+            }))
+            .await;
+        }
+        store
+            .record_health(&quiet, check(2))
+            .await
+            .expect("recorded");
+        step(&quiet, 2).await;
+        for (client, kept) in [(quiet, 3), (busy, KEPT)] {
+            let kept = usize::try_from(kept).expect("small");
+            let health = store.health(&client, 10_000).await.expect("read");
+            let transitions = store.transitions(&client, 10_000).await.expect("read");
+            assert_eq!((health.len(), transitions.len()), (kept, kept), "{client}");
+        }
+    }
+
+    #[tokio::test]
+    async fn forgetting_old_history_reads_that_of_one_session_only() {
+        let (_dir, store) = scratch().await;
+        for (sql, table, index) in [
+            (FORGET_TRANSITIONS, "transition", "transition_by_client"),
+            (FORGET_HEALTH, "health", "health_by_client"),
+        ] {
+            assert_indexed(&store, sql, table, &[index]).await;
+        }
     }
 
     #[tokio::test]

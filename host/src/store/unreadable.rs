@@ -1,5 +1,9 @@
 //! Rows that cannot be read because they were written by another version or are damaged. Queries of
 //! several rows skip them. Each is reported once, in the log and in a metric.
+//!
+//! The memory for that is bounded: the first [`NAMED`] rows are reported once. Further ones are only
+//! counted, and again each time they are read, because a metric that stands still would say that no
+//! more rows are affected.
 
 use std::{
     collections::HashSet,
@@ -10,9 +14,19 @@ use tracing::error;
 
 use super::error::StoreError;
 
-/// Maximum number of rows that are remembered as reported. Further ones are neither logged nor
-/// counted.
+/// Maximum number of rows that are remembered as reported, and so are logged by name.
 const NAMED: usize = 10_000;
+
+/// Whether a row that cannot be read was reported before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Yes.
+    Yes,
+    /// No; it is remembered now.
+    No,
+    /// That is not known, because [`NAMED`] others are remembered.
+    TooMany,
+}
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct UnreadableRows(Arc<Mutex<HashSet<(&'static str, String)>>>);
@@ -29,18 +43,39 @@ impl UnreadableRows {
         match read {
             Ok(value) => Some(value),
             Err(error) => {
-                self.name(table, row(), &error.into());
+                self.report(table, row(), &error.into());
                 None
             }
         }
     }
 
-    fn name(&self, table: &'static str, row: String, reason: &StoreError) {
-        let mut named = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if named.len() < NAMED && named.insert((table, row.clone())) {
-            metrics::counter!("wharf_unreadable_rows_total", "table" => table).increment(1);
+    fn report(&self, table: &'static str, row: String, reason: &StoreError) {
+        let known = self.remember(table, row.clone());
+        if known == Known::Yes {
+            return;
+        }
+        metrics::counter!("wharf_unreadable_rows_total", "table" => table).increment(1);
+        if known == Known::No {
             error!(table, row, %reason, "a database row cannot be read and is skipped: it was written by another version or is damaged");
         }
+    }
+
+    fn remember(&self, table: &'static str, row: String) -> Known {
+        let mut named = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let row = (table, row);
+        if named.contains(&row) {
+            return Known::Yes;
+        }
+        if named.len() >= NAMED {
+            return Known::TooMany;
+        }
+        named.insert(row);
+        if named.len() == NAMED {
+            error!(
+                "{NAMED} database rows that cannot be read were named; further ones are only counted, in wharf_unreadable_rows_total"
+            );
+        }
+        Known::No
     }
 }
 
@@ -48,6 +83,7 @@ impl UnreadableRows {
 mod tests {
     use std::path::Path;
 
+    use super::{Known, NAMED, UnreadableRows};
     use crate::{
         model::{
             Account, Address, ClientId, Content, Envelope, Event, EventId, InboundMessage,
@@ -73,6 +109,18 @@ mod tests {
             account: None,
             replayed: false,
             event,
+        }
+    }
+
+    #[test]
+    fn rows_are_counted_also_when_no_more_can_be_named() {
+        let rows = UnreadableRows::default();
+        for n in 0..NAMED {
+            assert_eq!(rows.remember("event", n.to_string()), Known::No);
+        }
+        assert_eq!(rows.remember("event", "0".into()), Known::Yes);
+        for row in ["0", "1"] {
+            assert_eq!(rows.remember("outbox", row.into()), Known::TooMany);
         }
     }
 

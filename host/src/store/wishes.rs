@@ -81,6 +81,31 @@ impl Store {
             .map(drop)
     }
 
+    /// Stores the desired state of a session that is created through the API. It replaces what is
+    /// stored under the id, because that belongs to an earlier session, such as one that the
+    /// configuration named.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn make_session(
+        &self,
+        client: &ClientId,
+        wanted: bool,
+        metadata: &[(String, String)],
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO session_wish (client, wanted, made, metadata) VALUES (?, ?, 1, ?)
+                   ON CONFLICT (client) DO UPDATE SET wanted = excluded.wanted, made = 1, metadata = excluded.metadata";
+        self.writer
+            .statement(
+                sqlx::query(sql)
+                    .bind(client.to_string())
+                    .bind(wanted)
+                    .bind(serde_json::to_string(metadata)?),
+            )
+            .await
+            .map(drop)
+    }
+
     /// Deletes a session: its desired state, state and history, and what it has learned about its
     /// account. Its messages and events stay until their own retention time has passed.
     ///
@@ -147,5 +172,32 @@ mod tests {
         );
         store.forget_session(&client).await.expect("forgotten");
         assert_eq!(store.session_wishes().await.expect("read"), []);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_made_replaces_the_wish_of_one_that_the_configuration_named() {
+        let (_dir, store) = scratch().await;
+        let client: ClientId = "sales".parse().expect("id");
+        let named = SessionWish {
+            client: client.clone(),
+            wanted: false,
+            made: false,
+            metadata: vec![],
+        };
+        store.wish_session(named).await.expect("kept");
+        let metadata = vec![("team".to_owned(), "sales".to_owned())];
+        store
+            .make_session(&client, true, &metadata)
+            .await
+            .expect("made");
+        assert_eq!(
+            store.session_wishes().await.expect("read"),
+            [SessionWish {
+                client,
+                wanted: true,
+                made: true,
+                metadata,
+            }]
+        );
     }
 }

@@ -80,14 +80,18 @@ impl Launcher for ChromiumLauncher {
         let (profile, root, owner) = (self.profile, self.root.clone(), client.clone());
         let profile = tokio::task::spawn_blocking(move || profile(&root, &owner)).await;
         let profile = profile.map_err(|error| LaunchError::Failed(error.to_string()))??;
-        let copy = login::copy(&profile);
-        let script = script::script(self.whatsapp.bridge_script.as_deref(), copy.as_ref())
-            .map_err(|error| {
+        let script = |login: Option<&login::Entries>| {
+            script::script(self.whatsapp.bridge_script.as_deref(), login).map_err(|error| {
                 LaunchError::Failed(format!(
                     "cannot read [whatsapp] bridge_script {:?}: {error}",
                     self.whatsapp.bridge_script.clone().unwrap_or_default()
                 ))
-            })?;
+            })
+        };
+        let bridge = script(None)?;
+        let restoring = login::copy(&profile)
+            .map(|copy| script(Some(&copy)))
+            .transpose()?;
         let options = LaunchOptions {
             executable: self.browser.executable.clone(),
             kind: self.browser.kind,
@@ -119,9 +123,17 @@ impl Launcher for ChromiumLauncher {
             Arc::clone(&window),
         ));
         let opened = async {
-            tab.prepare(script::BINDING, &script).await?;
+            let first = restoring.as_ref().unwrap_or(&bridge);
+            let first = tab.prepare(script::BINDING, first).await?;
             tab.goto(&self.whatsapp.url, self.whatsapp.boot_timeout.duration())
-                .await
+                .await?;
+            // A login is put back into the first document alone: at a log-out WhatsApp Web clears
+            // all storage, and a later document that got the copy would be the old login again,
+            // without its keys.
+            if restoring.is_some() {
+                tab.replace(first, &bridge).await?;
+            }
+            Ok::<_, TabError>(())
         };
         if let Err(error) = opened.await {
             tab.close().await;
@@ -152,8 +164,8 @@ impl From<BrowserError> for LaunchError {
     }
 }
 
-/// Translates the events of the browser into those of the page. Every document greets first; every
-/// greeting after the first one means a reload.
+/// Turns the browser's news into the page's, until the browser or whoever takes them has gone. Every
+/// document says hello first: the second one is a reload.
 async fn forward(
     client: ClientId,
     profile: PathBuf,
@@ -162,7 +174,16 @@ async fn forward(
     window: Arc<Window>,
 ) {
     let mut greeted = false;
-    while let Some(event) = browser.recv().await {
+    loop {
+        let event = tokio::select! {
+            // What was said last may be that the login has ended, which concerns its copy.
+            biased;
+            event = browser.recv() => event,
+            // Nobody takes the page's news any more: a page that says nothing would be listened to
+            // for ever.
+            () = page.closed() => return,
+        };
+        let Some(event) = event else { return };
         let event = match event {
             BrowserEvent::Binding(payload) => match parse(&payload) {
                 Some(Said::Login(entries)) => {
@@ -200,9 +221,8 @@ async fn forward(
             let profile = profile.clone();
             warn_of(&client, "removed", move || login::forget(&profile)).await;
         }
-        if page.send(event).await.is_err() {
-            return;
-        }
+        // Fails when nobody takes it.
+        let _ = page.send(event).await;
     }
 }
 
@@ -237,6 +257,7 @@ impl PageChannel for ChromiumPage {
             .await
             .map_err(|error| match error {
                 TabError::Timeout(limit) => PageError::Timeout { what, limit },
+                TabError::Script(reason) => PageError::Failed { what, reason },
                 other => PageError::Gone {
                     what,
                     reason: other.to_string(),

@@ -1,9 +1,10 @@
 //! A copy of the part of a login that is in Local Storage, kept beside the profile's own.
 //!
-//! Chromium writes Local Storage to disk late: after a kill within about a minute of linking, it is
-//! lost although `IndexedDB` is intact. The copy (mode 0600, as secret as the profile that contains
-//! it) is written when a session has synced, restored before the page reads Local Storage, and
-//! removed when the login has ended.
+//! Chromium commits Local Storage late: a browser killed within about a minute of linking comes
+//! back without it, though `IndexedDB` is whole. The copy (mode 0600, as secret as the profile it
+//! lies in) is written when a session is synced, put back before the first document of a browser
+//! looks, and removed when the login has ended. A later document never gets it: after a log-out it
+//! would bring back a login whose keys are gone.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
@@ -18,9 +19,16 @@ pub(super) type Entries = BTreeMap<String, String>;
 /// Writes the copy. Returns when it is on disk.
 ///
 /// # Errors
-/// When the profile cannot be written.
+/// When the entries are larger than a copy may be that is read again, and when the profile cannot
+/// be written.
 pub(super) fn keep(profile: &Path, entries: &Entries) -> io::Result<()> {
     let text = serde_json::to_vec(entries)?;
+    if u64::try_from(text.len()).unwrap_or(u64::MAX) > LIMIT {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it has {} bytes, and at most {LIMIT} are kept", text.len()),
+        ));
+    }
     let path = profile.join(FILE);
     if files::read(&path, LIMIT).is_ok_and(|known| known == text) {
         return Ok(());
@@ -72,6 +80,15 @@ mod tests {
         forget(dir.path()).expect("forgotten");
         forget(dir.path()).expect("twice is no error");
         assert_eq!(copy(dir.path()), None);
+        let entry = |length| [("k".to_owned(), "x".repeat(length))].into();
+        let limit = usize::try_from(LIMIT).expect("small");
+        // `{"k":"…"}`
+        keep(dir.path(), &entry(limit - 8)).expect("the largest");
+        assert!(copy(dir.path()).is_some(), "it can be read again");
+        let kept = copy(dir.path());
+        let error = keep(dir.path(), &entry(limit - 7)).expect_err("too large to be read again");
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(copy(dir.path()), kept, "the copy of before stays");
         fs::write(dir.path().join(FILE), "{").expect("written");
         assert_eq!(copy(dir.path()), None, "a torn copy is none");
     }

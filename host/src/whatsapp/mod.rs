@@ -20,9 +20,5 @@ pub use launcher::{LaunchError, Launched, Launcher};
 pub use login::is_kept as keeps_login;
 #[cfg(test)]
 pub(crate) use page::fake;
-pub use page::{
-    BrowserReport, Call, Capability, ContractReport, Fault, Found, Limit, Page, PageChannel,
-    PageError, PageEvent, PageLife, PageLinking, PageReading, PageSend, PageSending, PageStatus,
-    PairingCode, Renamed, SendNews, SendProgress, Stage, Stored, TimeLock,
-};
+pub use page::*;
 pub use passkey::{PasskeyNews, PasskeyOrder, PasskeyPurpose};

@@ -6,7 +6,7 @@
 use std::{io, path::Path};
 
 use super::login::Entries;
-use crate::files;
+use crate::{browser::MOST_SAID, files};
 
 /// The CDP binding through which the page reports.
 pub(super) const BINDING: &str = "__wharfTell";
@@ -37,8 +37,8 @@ const PARTS: [&str; 20] = [
     include_str!("bridge/start.js"),
 ];
 
-/// The script for a page: the built-in one, or the operator's from a file. `login` is a copy of the
-/// login, which the script restores if it is lost.
+/// The script for a page: the built-in one, or the operator's from a file. With `login` it puts that
+/// back where it is lost.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -50,7 +50,7 @@ pub(super) fn script(replacement: Option<&Path>, login: Option<&Entries>) -> io:
     let login = serde_json::to_string(&login)?;
     Ok(format!(
         "(() => {{ \"use strict\";\nif (window.top !== window || !location.protocol.startsWith(\"http\") || window.__wharf) return;\n\
-         const BINDING = \"{BINDING}\";\nconst CONTRACT = {CONTRACT};\nconst LOGIN = {login};\n{body}\n}})();"
+         const BINDING = \"{BINDING}\";\nconst MOST_SAID = {MOST_SAID};\nconst CONTRACT = {CONTRACT};\nconst LOGIN = {login};\n{body}\n}})();"
     ))
 }
 
@@ -82,7 +82,7 @@ mod tests {
             .collect();
         let text = PARTS.join("\n");
         let mut touched: BTreeSet<&str> = BTreeSet::new();
-        for start in ["use(\"", "need(\"", "known(\""] {
+        for start in ["use(\"", "need(\"", "known(\"", "listen(\""] {
             for (at, _) in text.match_indices(start) {
                 touched.extend(text[at + start.len()..].split('"').next());
             }

@@ -1,6 +1,8 @@
 //! What a page reports is bounded: long texts are cut, a flood of messages waits in the page, and
 //! acknowledgements do not wait behind it.
 
+use wharf::model::Timestamp;
+
 use super::*;
 
 const ANN: &str = "4917611111111";
@@ -137,5 +139,40 @@ async fn a_flood_waits_in_the_page_and_an_acknowledgement_passes_it() {
         open.page.status().await.expect("answers").untold_since,
         None
     );
+    open.page.close().await;
+}
+
+/// Its end would be taken for that of the catch-up that was asked for since.
+#[tokio::test]
+async fn the_end_of_a_catch_up_that_was_given_up_is_not_told() {
+    let rig = rig(json!({})).await;
+    let mut open = rig.link(Account::default()).await;
+    let ids: Vec<String> = (0..400)
+        .map(|n| rig.standin.inbound(from_ann(&n.to_string())).expect("sent"))
+        .collect();
+    rig.standin
+        .wait_for("the flood", LIMIT, |view| {
+            ids.iter().all(|id| view.confirmed.contains(id))
+        })
+        .await
+        .expect("taken");
+    // Both find nothing, and their ends wait behind the flood.
+    let later = Timestamp::now().plus_millis(3_600_000);
+    for _ in 0..2 {
+        open.page.catch_up(later).await.expect("begun");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let (mut messages, mut ends) = (0, 0);
+    let quiet = Duration::from_secs(2);
+    while messages < ids.len() || ends == 0 {
+        match timeout(LIMIT, open.next()).await.expect("in time") {
+            PageEvent::Message(_) => messages += 1,
+            PageEvent::CaughtUp { .. } => ends += 1,
+            _ => {}
+        }
+    }
+    while let Ok(event) = timeout(quiet, open.next()).await {
+        assert!(!matches!(event, PageEvent::CaughtUp { .. }), "{event:?}");
+    }
     open.page.close().await;
 }

@@ -55,6 +55,39 @@ async fn a_login_survives_a_restart_and_ends_by_either_side() {
     open.page.close().await;
 }
 
+/// WhatsApp Web clears all storage at a log-out, also what the bridge has noted there.
+#[tokio::test]
+async fn a_login_that_was_ended_is_not_put_back_into_the_same_browser() {
+    let rig = rig(json!({})).await;
+    let open = rig.link(Account::default()).await;
+    let kept =
+        profile_dir(rig.dir.path(), &"bridge".parse().expect("id")).join(".wharf-login.json");
+    let began = std::time::Instant::now();
+    while !kept.exists() {
+        assert!(began.elapsed() < LIMIT, "no copy of the login");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    open.page.close().await;
+
+    let mut open = rig.open().await;
+    open.ready().await;
+    rig.standin.remove_device(None);
+    open.until("the log-out", |event| {
+        matches!(event, PageEvent::LoggedOut(_))
+    })
+    .await;
+    open.until("a new QR", |event| matches!(event, PageEvent::Qr { .. }))
+        .await;
+    assert!(!kept.exists(), "the copy is gone");
+    let status = open.page.status().await.expect("status");
+    assert_eq!(
+        (status.registered, status.account),
+        (false, None),
+        "and so is what it held"
+    );
+    open.page.close().await;
+}
+
 #[tokio::test]
 async fn the_codes_of_a_batch_run_out_and_are_renewed() {
     let test_page = test_page(json!({"clock": 0.005})).await;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tracing_subscriber::{Layer, layer::SubscriberExt};
-use wharf::browser::{SharedBrowser, find_executable};
+use wharf::browser::{SharedBrowser, find_executable, hold_profile};
 
 use super::*;
 
@@ -111,7 +111,59 @@ async fn a_launch_that_fails_leaves_no_page_in_a_shared_browser() {
     until("everything gone", || on_profile(dir.path()).is_empty()).await;
 }
 
-/// The number of living processes whose command line contains these words.
+/// After a crash of the gateway the guard of an isolated browser holds the lock until that browser
+/// is closed, also when the next gateway runs in the shared mode.
+#[tokio::test]
+async fn a_shared_browser_waits_for_the_guard_of_an_isolated_one() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let profile = dir.path().join("first");
+    let closing = hold_profile(&profile).expect("free");
+    let shared = SharedBrowser::new(dir.path().join("shared"));
+    let opening = {
+        let options = options(&profile);
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move { shared.open(&options).await })
+    };
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!opening.is_finished(), "it waits");
+    drop(closing);
+    let (tab, _news) = opening.await.expect("no panic").expect("a page");
+    tab.close().await;
+    until("everything gone", || on_profile(dir.path()).is_empty()).await;
+}
+
+/// The browser goes on, and so does its connection: a page that is closed must not go on with them.
+#[tokio::test]
+async fn the_news_of_a_page_end_with_it_and_leave_no_task_in_a_shared_browser() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let shared = SharedBrowser::new(dir.path().join("shared"));
+    let (first, _news) = shared
+        .open(&options(&dir.path().join("first")))
+        .await
+        .expect("a page");
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let before = tasks();
+    let other = options(&dir.path().join("other"));
+    let (tab, mut news) = shared.open(&other).await.expect("a page");
+    tab.close().await;
+    let end = async { while news.recv().await.is_some() {} };
+    timeout(LIMIT, end).await.expect("the news end");
+
+    for _ in 0..2 {
+        let (tab, news) = shared.open(&other).await.expect("a page");
+        drop(news);
+        tab.close().await;
+    }
+    until("no task is left", || tasks() <= before).await;
+    first.close().await;
+    until("everything gone", || on_profile(dir.path()).is_empty()).await;
+}
+
+/// Living processes whose command line has these words.
 fn processes(words: &str) -> usize {
     let entries = std::fs::read_dir("/proc").expect("proc").flatten();
     entries

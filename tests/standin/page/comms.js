@@ -216,11 +216,12 @@ const comms = {
     if (frame.conflict === "device_removed" || frame.code === 516) return this.removed();
     return this.socket && this.socket.close();
   },
-  async removed() {
+  async removed(reason) {
     announce("starting_logout");
     this.stop();
     Socket.stream = "DISCONNECTED";
     await prefs.clear();
+    if (reason !== undefined) sessionStorage.setItem("logout-reason", reason);
     setTimeout(() => location.reload(), 600 * site.clock);
   },
   async failure(frame) {
@@ -234,8 +235,7 @@ const comms = {
       Updater.update(site.version, false, 0);
       return this.stop();
     }
-    sessionStorage.setItem("logout-reason", frame.code === 403 ? "3" : "0");
-    return this.removed();
+    return this.removed(frame.code === 403 ? "3" : "0");
   },
   // The order is the real one: noise info first, then the server, the storages, the reload.
   logout() {

@@ -89,10 +89,13 @@ const prefs = {
     this.write("me-display-name", pushname);
     this.write("platform", platform);
   },
+  // The mark stands only until everything is cleared; Session Storage is cleared as a whole.
   async clear() {
     localStorage.setItem("post-logout", "1");
     for (const key of Object.keys(localStorage)) if (key !== "post-logout") localStorage.removeItem(key);
+    sessionStorage.clear();
     await db.wipe();
+    localStorage.removeItem("post-logout");
   },
 };
 

@@ -218,7 +218,7 @@ codes! {
     PairingRateLimited: TOO_MANY_REQUESTS, "pairing_rate_limited", "Too many pairing codes";
     /// The limit of calls to helper pages is reached.
     TooManyRequests: TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
-    /// The session directory could not be cleaned; the gateway's log has the cause.
+    /// The session directory, or a profile in it, could not be cleaned; the gateway's log says why.
     CleanupFailed: INTERNAL_SERVER_ERROR, "cleanup_failed", "Clean-up failed";
     /// An internal error; the gateway's log has the cause under `requestId`.
     Internal: INTERNAL_SERVER_ERROR, "internal", "Internal error";

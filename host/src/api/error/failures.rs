@@ -77,6 +77,10 @@ impl From<SessionFailure> for ApiError {
         let code = match failure {
             SessionFailure::Store(error) => return error.into(),
             SessionFailure::Failed(_) => return Self::internal(failure),
+            SessionFailure::Profile(_) => {
+                let words = "the profile could not be taken away, so the session is still there, stopped; the gateway's log says why, under this request's id";
+                return Self::new(Code::CleanupFailed, words).because(failure);
+            }
             SessionFailure::Unknown(_) => Code::UnknownClient,
             SessionFailure::Exists(_) => Code::SessionExists,
             SessionFailure::Named(_) => Code::SessionInConfiguration,

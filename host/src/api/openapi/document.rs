@@ -65,7 +65,7 @@ pub(in crate::api) fn document(calls: &Calls) -> Value {
         for (path, operation) in each(call) {
             let parameters: Vec<Value> = names(&path)
                 .into_iter()
-                .map(|name| in_path(&path, name))
+                .map(|name| in_path(&path, name, operation))
                 .collect();
             let made = self::operation(call, operation, refusal, &mut schemas);
             let of_path = paths.entry(path).or_default();
@@ -145,7 +145,7 @@ fn names(path: &str) -> Vec<&str> {
         .collect()
 }
 
-fn in_path(path: &str, name: &str) -> Value {
+fn in_path(path: &str, name: &str, operation: &Operation) -> Value {
     let text = |description: &str| {
         (
             description.to_owned(),
@@ -161,7 +161,14 @@ fn in_path(path: &str, name: &str) -> Value {
         ("id", "Bulk orders") => text("The id of a bulk order, `bulk_…`."),
         ("id", "Deliveries") => text("The id of a delivery, `dlv_…`."),
         ("token", _) => text("The token in the link to the helper page, `pk_…`."),
-        _ => text("The name of a part of the page."),
+        // Without a description a test fails.
+        _ => text(
+            operation
+                .parts
+                .iter()
+                .find(|(part, _)| *part == name)
+                .map_or("", |(_, description)| description),
+        ),
     };
     json!({"name": name, "in": "path", "required": true, "description": description, "schema": schema})
 }

@@ -31,6 +31,8 @@ pub(in crate::api) struct Operation {
     /// The status of a successful response, where the handler's type does not determine it; 200 by
     /// default.
     pub(super) status: StatusCode,
+    /// Descriptions of parts of its path that only this call has, by name.
+    pub(super) parts: Vec<(&'static str, &'static str)>,
     pub(super) query: Option<fn(&mut Schemas) -> Vec<Value>>,
     pub(super) headers: Vec<Header>,
     pub(super) body: Option<Made>,
@@ -71,6 +73,7 @@ impl Operation {
             summary,
             description: "",
             status: StatusCode::OK,
+            parts: Vec::new(),
             query,
             headers,
             body,
@@ -89,6 +92,13 @@ impl Operation {
     /// Sets the status of a successful response, where the handler's type does not determine it.
     pub(in crate::api) fn status(mut self, status: StatusCode) -> Self {
         self.status = status;
+        self
+    }
+
+    /// Describes a part of its path, `{name}`. The ids of sessions, messages, bulk orders and
+    /// deliveries need no description here.
+    pub(in crate::api) fn part(mut self, name: &'static str, description: &'static str) -> Self {
+        self.parts.push((name, description));
         self
     }
 

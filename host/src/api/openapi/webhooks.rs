@@ -3,14 +3,12 @@
 //! `events.schema.json` is generated from the plugin's types. Events for which the plugin contract
 //! has no type are passed on as they are, and described here by the gateway's own types.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::schemas::Schemas;
 use crate::{
-    model::{
-        BridgeFault, MessageUnknown, PairingCodeShown, Relinked, RestrictionChanged, SessionNotices,
-    },
+    model::{PairingCodeShown, Report, ReportVisitor, visit_reports},
     session::PasskeyStep,
 };
 
@@ -30,48 +28,47 @@ pub(super) fn all(schemas: &mut Schemas) -> (Map<String, Value>, Map<String, Val
         let words = event["description"].as_str().unwrap_or_default();
         add(&mut all, &mut bodies, name, words, &event["payload"]);
     }
-    let mut of = |name, words, payload| add(&mut all, &mut bodies, name, words, &payload);
-    of(
+    add(
+        &mut all,
+        &mut bodies,
         "session.pairing_code",
         "A pairing code can be typed on the phone. It is a credential that links the session, so it is sent only if the plugin has the grant `qr`.",
-        made::<PairingCodeShown>(schemas),
+        &schemas.written::<PairingCodeShown>(),
     );
-    of(
+    add(
+        &mut all,
+        &mut bodies,
         "session.passkey",
         "A passkey ceremony reached a further stage. Nothing that would let the receiver complete it is included.",
-        made::<PasskeyStep>(schemas),
+        &schemas.written::<PasskeyStep>(),
     );
-    of(
-        "session.notices",
-        "The notices of a session for its operator have changed.",
-        made::<SessionNotices>(schemas),
-    );
-    of(
-        "session.restriction",
-        "WhatsApp restricts the account, or no longer does.",
-        made::<RestrictionChanged>(schemas),
-    );
-    of(
-        "session.relinked",
-        "The session was linked to another account; messages accepted for the previous account are held.",
-        made::<Relinked>(schemas),
-    );
-    of(
-        "message.unknown",
-        "It is not known whether a message was sent. Do not send it again: the gateway determines the outcome by its id.",
-        made::<MessageUnknown>(schemas),
-    );
-    of(
-        "bridge.fault",
-        "An error occurred in the page. Its place in the code is reported, never its message.",
-        made::<BridgeFault>(schemas),
-    );
+    visit_reports(&mut Reports {
+        all: &mut all,
+        bodies: &mut bodies,
+        schemas,
+    });
     bodies.remove("WebhookBody");
     (all, bodies)
 }
 
-fn made<T: JsonSchema>(schemas: &mut Schemas) -> Value {
-    schemas.written::<T>()
+/// Adds each report; its description is the documentation of its type.
+struct Reports<'a> {
+    all: &'a mut Map<String, Value>,
+    bodies: &'a mut Map<String, Value>,
+    schemas: &'a mut Schemas,
+}
+
+impl ReportVisitor for Reports<'_> {
+    fn visit<R: Report + JsonSchema>(&mut self) {
+        let payload = self.schemas.written::<R>();
+        let schema = R::json_schema(&mut SchemaGenerator::default());
+        let words = schema
+            .get("description")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .replace('\n', " ");
+        add(self.all, self.bodies, R::KIND, &words, &payload);
+    }
 }
 
 fn add(

@@ -45,6 +45,7 @@ pub(super) fn routes() -> Routes {
             Nothing,
             asset,
             Operation::new("getReferencePart", "A file of the reference page")
+                .part("asset", "The name of a file of the page.")
                 .refuses(&[Code::NotFound]),
         )
 }

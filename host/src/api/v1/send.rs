@@ -37,7 +37,8 @@ use crate::{
 pub(super) fn routes() -> Routes {
     let operation = Operation::new("sendMessage", "Sends a message")
         .more("The response has the outcome. With `Prefer: respond-async`, or if `sendAt` lies ahead, it is sent as soon as the message is stored. After 504 do not send the message again: the gateway determines the outcome by its id.")
-        .refuses(&[Code::InvalidBody, Code::SeveralKinds, Code::InvalidLocation, Code::InvalidContact, Code::MetadataTooLarge]);
+        .refuses(&[Code::InvalidBody, Code::SeveralKinds, Code::MetadataTooLarge])
+        .refuses(&content::codes());
     Routes::new().post("/v1/sessions/{id}/messages", Of(Send), send, operation)
 }
 

@@ -69,8 +69,8 @@ pub(super) fn routes() -> Routes {
             Of(Admin),
             delete,
             Operation::new("deleteSession", "Deletes a session that was created through the API")
-                .more("Its queued messages are cancelled. Its profile is moved to `.quarantine` unless `profile=delete` is given.")
-                .refuses(&[Code::UnknownClient, Code::SessionInConfiguration])
+                .more("Its queued messages are cancelled. Its profile is moved to `.quarantine` unless `profile=delete` is given. If that fails, the session stays, stopped, and can be deleted again.")
+                .refuses(&[Code::UnknownClient, Code::SessionInConfiguration, Code::CleanupFailed])
                 .refuses(STORE),
         )
         .get(
@@ -274,7 +274,8 @@ struct Removed {
 }
 
 /// `DELETE /v1/sessions/{id}`: deletes a session that was created through the API. Its profile is
-/// moved to `.quarantine`, because a login is deleted only with `?profile=delete`.
+/// moved to `.quarantine`, because a login is deleted only with `?profile=delete`. If the profile
+/// cannot be moved or deleted, the session stays, stopped.
 async fn delete(
     State(sessions): State<Arc<dyn Sessions>>,
     Params(removal): Params<Removal>,

@@ -32,7 +32,8 @@ const PAUSE: Backoff = Backoff {
     longest: Duration::from_secs(30),
 };
 /// Maximum number of receivers with metrics of their own. Plugins choose the names, so their number
-/// is not bounded.
+/// is not bounded, and a recorder never forgets a label: the first names keep theirs, even when
+/// their receivers are forgotten.
 const NAMED: usize = 200;
 
 /// A receiver: the notifier plugin and its name for the receiver. The name is empty for events
@@ -89,8 +90,6 @@ struct Receiver {
     trouble: Option<Trouble>,
     /// Whether a dead letter was logged since its last success.
     gave_up: bool,
-    /// Whether it has metrics of its own.
-    named: bool,
 }
 
 /// All receivers.
@@ -99,7 +98,8 @@ pub(super) struct Receivers {
     per_receiver: usize,
     places: usize,
     turn: u64,
-    named: usize,
+    /// Those with metrics of their own, at most [`NAMED`].
+    named: HashSet<ReceiverId>,
     known: HashMap<ReceiverId, Receiver>,
 }
 
@@ -121,7 +121,7 @@ impl Receivers {
             per_receiver,
             places,
             turn: 0,
-            named: 0,
+            named: HashSet::new(),
             known: HashMap::new(),
         }
     }
@@ -180,7 +180,7 @@ impl Receivers {
     pub(super) fn begin(&mut self, id: &ReceiverId, delivery: &str, now: Instant) {
         self.turn += 1;
         let turn = self.turn;
-        let receiver = self.receiver(id);
+        let receiver = self.known.entry(id.clone()).or_default();
         receiver.turn = turn;
         receiver.calls.insert(delivery.to_owned(), now);
     }
@@ -195,7 +195,8 @@ impl Receivers {
         dead: Option<&str>,
         now: Instant,
     ) -> String {
-        let receiver = self.receiver(id);
+        let named = self.is_named(id);
+        let receiver = self.known.entry(id.clone()).or_default();
         receiver.calls.remove(delivery);
         match seen {
             Seen::Well => receiver.well(id),
@@ -205,18 +206,28 @@ impl Receivers {
         if let Some(reason) = dead {
             receiver.gave_up(id, delivery, reason);
         }
-        let name = if receiver.named {
-            id.target.clone()
-        } else {
-            "(other)".to_owned()
-        };
-        if receiver.named {
-            let failing = if receiver.trouble.is_some() { 1.0 } else { 0.0 };
-            metrics::gauge!("wharf_receiver_failing", "plugin" => id.plugin.clone(), "target" => id.target.clone()).set(failing);
-        } else if receiver.calls.is_empty() && receiver.trouble.is_none() {
+        if named {
+            show_failing(id, receiver.trouble.is_some());
+            return id.target.clone();
+        }
+        if receiver.calls.is_empty() && receiver.trouble.is_none() {
             self.known.remove(id);
         }
-        name
+        "(other)".to_owned()
+    }
+
+    /// Forgets receivers that have neither deliveries nor calls under way. Otherwise one that failed
+    /// until its last delivery was given up and purged would be called failing for ever, and names
+    /// that are never used again would pile up.
+    pub(super) fn forget_idle(&mut self, has_deliveries: impl Fn(&ReceiverId) -> bool) {
+        let named = &self.named;
+        self.known.retain(|id, receiver| {
+            let stays = !receiver.calls.is_empty() || has_deliveries(id);
+            if !stays && receiver.trouble.is_some() && named.contains(id) {
+                show_failing(id, false);
+            }
+            stays
+        });
     }
 
     /// Number of calls under way.
@@ -249,12 +260,12 @@ impl Receivers {
             .is_some_and(|trouble| trouble.next.is_some())
     }
 
-    /// Whether a receiver has metrics of its own.
+    /// Whether a receiver has metrics of its own. It gets them if there is room for its name.
     pub(super) fn is_named(&mut self, id: &ReceiverId) -> bool {
-        self.known
-            .get(id)
-            .map_or(self.named < NAMED, |receiver| receiver.named)
-            && self.receiver(id).named
+        if self.named.len() < NAMED && !self.named.contains(id) {
+            self.named.insert(id.clone());
+        }
+        self.named.contains(id)
     }
 
     /// The receivers that fail.
@@ -268,18 +279,11 @@ impl Receivers {
             .filter_map(|(id, receiver)| Some((id.clone(), failing(receiver.trouble.as_ref()?))))
             .collect()
     }
+}
 
-    fn receiver(&mut self, id: &ReceiverId) -> &mut Receiver {
-        let named = &mut self.named;
-        self.known.entry(id.clone()).or_insert_with(|| {
-            let name = *named < NAMED;
-            *named += usize::from(name);
-            Receiver {
-                named: name,
-                ..Receiver::default()
-            }
-        })
-    }
+fn show_failing(ReceiverId { plugin, target }: &ReceiverId, failing: bool) {
+    metrics::gauge!("wharf_receiver_failing", "plugin" => plugin.clone(), "target" => target.clone())
+        .set(if failing { 1.0 } else { 0.0 });
 }
 
 impl Receiver {

@@ -89,3 +89,46 @@ async fn names_without_end_are_neither_kept_nor_counted_one_by_one() {
     }
     assert_eq!(all.known.len(), NAMED);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_without_deliveries_is_forgotten_and_not_called_failing_any_more() {
+    let mut all = Receivers::new(8, 32);
+    let now = Instant::now();
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let shown = recorder.handle();
+    let gauge = |target: &str| {
+        let name = format!("wharf_receiver_failing{{plugin=\"webhook\",target=\"{target}\"}} ");
+        shown
+            .render()
+            .lines()
+            .find_map(|line| line.strip_prefix(&name).map(str::to_owned))
+    };
+    metrics::with_local_recorder(&recorder, || {
+        for n in 0..1000 {
+            let id = id(&format!("t{n}"));
+            all.begin(&id, "d", now);
+            all.end(&id, "d", failed(), None, now);
+        }
+        all.begin(&id("t1"), "under way", now);
+        assert_eq!((all.known.len(), all.failing().len()), (1000, 1000));
+        all.forget_idle(|id| id.target == "t0");
+        let mut left: Vec<String> = all.failing().into_keys().map(|id| id.target).collect();
+        left.sort();
+        assert_eq!(left, ["t0", "t1"]);
+        assert_eq!(all.known.len(), 2);
+        for (target, value) in [("t0", Some("1")), ("t1", Some("1")), ("t2", Some("0"))] {
+            assert_eq!(gauge(target).as_deref(), value, "{target}");
+        }
+
+        // A name that was forgotten makes no room for another label.
+        for n in 0..1000 {
+            let id = id(&format!("later-{n}"));
+            all.begin(&id, "d", now);
+            assert_eq!(all.end(&id, "d", failed(), None, now), "(other)");
+        }
+        all.begin(&id("t2"), "d", now);
+        assert_eq!(all.end(&id("t2"), "d", failed(), None, now), "t2");
+        assert_eq!(gauge("t2").as_deref(), Some("1"));
+        assert_eq!(gauge("later-0"), None);
+    });
+}

@@ -123,6 +123,40 @@ async fn what_is_purged_is_gone_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_receiver_is_called_failing_no_longer_than_it_has_deliveries() {
+    let away = Receiver::that(Manner::Says(503)).await;
+    let house = House::of(Teller::to(&[("away", &away.url())]), settings()).await;
+    house.tell("e").await;
+    let mut shown = std::collections::HashSet::new();
+    until("it fails", async || {
+        gauges::count(&house.events.shared, &mut shown)
+            .await
+            .expect("counted");
+        let reports = house.events.receivers().await.expect("read");
+        reports.iter().any(|it| it.failing.is_some()).then_some(())
+    })
+    .await;
+    let filter = DeliveryFilter {
+        state: Some(DeliveryState::Pending),
+        ..DeliveryFilter::default()
+    };
+    house
+        .events
+        .purge_deliveries(&filter)
+        .await
+        .expect("purged");
+    // A call that was under way may end only now.
+    until("it is forgotten", async || {
+        gauges::count(&house.events.shared, &mut shown)
+            .await
+            .expect("counted");
+        let reports = house.events.receivers().await.expect("read");
+        reports.is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn pages_go_on_where_the_one_before_ended() {
     let a = Receiver::that(Manner::Says(410)).await;
     let house = dead(7, &[("a", &a)]).await;

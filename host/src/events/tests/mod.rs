@@ -164,9 +164,14 @@ impl Drop for House {
 
 impl House {
     async fn of(teller: Arc<Teller>, settings: config::Delivery) -> Self {
+        Self::patient(teller, settings, Duration::from_secs(5)).await
+    }
+
+    /// With a database that waits for a lock no longer than `patience`.
+    async fn patient(teller: Arc<Teller>, settings: config::Delivery, patience: Duration) -> Self {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("wharf.db");
-        let store = Store::open(&path).await.expect("store");
+        let store = Store::open_patient(&path, patience).await.expect("store");
         let events = Events::new(store.clone(), Arc::<Teller>::clone(&teller), settings);
         let tasks = events.start();
         Self {

@@ -1,5 +1,5 @@
-//! Events with a payload of their own. A new one needs its struct and its name here, and the code
-//! that reports it.
+//! Events with a payload of their own. A new one needs its struct and its line in the list here,
+//! and the code that reports it. Its documentation is what the OpenAPI document says of the event.
 //!
 //! Receivers get the payload as this JSON object, so the field names are part of the API.
 
@@ -14,22 +14,43 @@ use super::{
 /// The payload of an event whose content only its author and its receivers use.
 pub trait Report: Serialize {
     /// The dotted name of the event, e.g. `session.notices`; filters match it. It must be in
-    /// [`REPORTS`].
+    /// the list of `reports!`.
     const KIND: &'static str;
 }
 
-/// The names of all reports. `session` defines the one about passkeys.
-pub const REPORTS: [&str; 6] = [
-    BridgeFault::KIND,
-    MessageUnknown::KIND,
-    SessionNotices::KIND,
-    "session.passkey",
-    Relinked::KIND,
-    RestrictionChanged::KIND,
-];
+/// Visits the types of reports.
+pub trait ReportVisitor {
+    /// Visits one report.
+    fn visit<R: Report + JsonSchema>(&mut self);
+}
 
-/// An error occurred inside the bridge script of a page, or a part of the script's reports could
-/// not be read.
+/// Gives each report its name, and makes the list of all.
+macro_rules! reports {
+    ($($kind:literal => $Report:ident,)+) => {
+        $(impl Report for $Report {
+            const KIND: &'static str = $kind;
+        })+
+
+        /// The names of all reports. `session` defines the one about passkeys.
+        pub const REPORTS: &[&str] = &["session.passkey", $($kind),+];
+
+        /// Visits every report that is defined here.
+        pub fn visit_reports(visitor: &mut impl ReportVisitor) {
+            $(visitor.visit::<$Report>();)+
+        }
+    };
+}
+
+reports! {
+    "bridge.fault" => BridgeFault,
+    "message.unknown" => MessageUnknown,
+    "session.notices" => SessionNotices,
+    "session.relinked" => Relinked,
+    "session.restriction" => RestrictionChanged,
+}
+
+/// An error occurred in the page, inside the bridge script, or a part of the script's reports could
+/// not be read. Its place in the code is reported, never its message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookBridgeFault")]
 pub struct BridgeFault {
@@ -45,11 +66,8 @@ pub struct BridgeFault {
     pub since: Timestamp,
 }
 
-impl Report for BridgeFault {
-    const KIND: &'static str = "bridge.fault";
-}
-
-/// It is unknown whether a message was sent. This is not a failure.
+/// It is not known whether a message was sent. Do not send it again: the gateway determines the
+/// outcome by its id.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookUnknown")]
 pub struct MessageUnknown {
@@ -64,20 +82,12 @@ pub struct MessageUnknown {
     pub is_final: bool,
 }
 
-impl Report for MessageUnknown {
-    const KIND: &'static str = "message.unknown";
-}
-
-/// The notices for the operator of a session have changed.
+/// The notices of a session for its operator have changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookNotices")]
 pub struct SessionNotices {
     /// All current notices; empty if there are none any more.
     pub notices: Vec<String>,
-}
-
-impl Report for SessionNotices {
-    const KIND: &'static str = "session.notices";
 }
 
 /// A session was linked to a different account. Messages that were accepted for the previous
@@ -102,10 +112,6 @@ pub struct HeldCounts {
     pub recipients: u64,
 }
 
-impl Report for Relinked {
-    const KIND: &'static str = "session.relinked";
-}
-
 /// WhatsApp has restricted an account, or a restriction has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookRestriction")]
@@ -123,10 +129,6 @@ pub struct RestrictionChanged {
     /// epoch.
     #[schemars(with = "i64")]
     pub until: Timestamp,
-}
-
-impl Report for RestrictionChanged {
-    const KIND: &'static str = "session.restriction";
 }
 
 /// A pairing code for notifiers; the contract with plugins has no type of its own for it. It is a

@@ -216,6 +216,11 @@ mod tests {
                 limit: Duration::from_secs(1),
             },
             gone(),
+            PageError::NoBridge { what: "send" },
+            PageError::Failed {
+                what: "send",
+                reason: "TypeError".into(),
+            },
             PageError::RateLimited { what: "send" },
             PageError::NotAvailable { what: "send" },
         ];

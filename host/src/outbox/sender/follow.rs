@@ -89,14 +89,17 @@ impl Sender {
         }
     }
 
-    /// Finds out from the page whether a message was sent.
+    /// Finds out from the page whether a message was sent. Returns whether the page has the message
+    /// in its own queue.
     pub(super) async fn reconcile(
         &self,
         page: &Arc<dyn PageSending>,
         row: &OutboxRow,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let next = self.find(page, row).await;
-        self.follow(page, row, next, Urgency::Now).await.map(drop)
+        let in_page = matches!(next, Next::Note { .. });
+        self.follow(page, row, next, Urgency::Now).await?;
+        Ok(in_page)
     }
 
     /// Asks the page for a message and decides what follows from the answer.

@@ -272,27 +272,26 @@ impl Sender {
     }
 
     /// Asks the page about a message. If its outcome has been unknown for `[send] give_up_after`,
-    /// it ends.
+    /// it ends, even if the page still has it in its own queue: otherwise it would never end while
+    /// the page cannot send it. If the page sends it later, the acknowledgement still counts.
     async fn ask(&self, page: &Arc<dyn PageSending>, row: OutboxRow) -> Result<(), StoreError> {
-        self.reconcile(page, &row).await?;
+        let in_page = self.reconcile(page, &row).await?;
         let (now, limit) = (Timestamp::now(), self.inner.settings.give_up_after);
         let age = now.since(row.updated_at);
         if row.state != RowState::Unknown {
             return Ok(());
         }
         if age >= limit.0 {
-            // Has no effect if the page's answer has given it another state.
-            return self
-                .inner
-                .lose(
-                    &row,
-                    &format!(
-                        "nobody could tell within {:?} whether it was sent",
-                        limit.duration()
-                    ),
+            let limit = limit.duration();
+            let why = if in_page {
+                format!(
+                    "WhatsApp has not acknowledged it within {limit:?}; WhatsApp Web still has it in its own queue and may send it later"
                 )
-                .await
-                .map(drop);
+            } else {
+                format!("nobody could tell within {limit:?} whether it was sent")
+            };
+            // Has no effect if the page's answer has given it another state.
+            return self.inner.lose(&row, &why).await.map(drop);
         }
         self.inner
             .store

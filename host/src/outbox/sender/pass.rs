@@ -93,7 +93,7 @@ impl Sender {
                 HashMap::new()
             };
             let mut together: Vec<Vec<OutboxRow>> = Vec::new();
-            let mut parked = Vec::new();
+            let (mut parked, mut until) = (Vec::new(), None);
             for row in rows {
                 let cold = strangers.contains(&row.queue);
                 // If it stayed in the queue, it would overtake an earlier message that is parked.
@@ -122,8 +122,9 @@ impl Sender {
                     }
                     continue;
                 }
-                if let Some(turn) = self.turn(sending).await? {
-                    return Ok(Progress::Until(turn));
+                until = self.turn(sending).await?;
+                if until.is_some() {
+                    break;
                 }
                 let given = self.send(page, vec![vec![row]], Some(cold)).await?;
                 sent |= given.left;
@@ -146,6 +147,9 @@ impl Sender {
                         },
                     )
                     .await?;
+            }
+            if let Some(turn) = until {
+                return Ok(Progress::Until(turn));
             }
             let given = self.send(page, together, None).await?;
             sent |= given.left;

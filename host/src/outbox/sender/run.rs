@@ -33,6 +33,7 @@ impl Outbox {
         pages: watch::Receiver<Option<Arc<dyn PageSending>>>,
     ) -> JoinHandle<()> {
         let inner = Arc::clone(&self.inner);
+        inner.keep_page(client.clone(), pages.clone());
         tasks::until_done("outbox.sender", move || {
             run(Arc::clone(&inner), client.clone(), pages.clone())
         })

@@ -182,7 +182,10 @@ async fn who_waits_until_the_page_has_a_message_hears_of_it_though_its_answer_wa
         .expect("accepted");
     sender.pass(&page).await.expect("passed");
     let asked = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Until the caller has read the row, in which there is no key yet.
+        while !outbox.inner.waiters.has_name(&accepted.id) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         sender.settle(&page).await.expect("asked");
     };
     let (waited, ()) = tokio::join!(outbox.wait(&accepted.id, Until::Stored, LIMIT), asked);

@@ -120,6 +120,66 @@ async fn what_the_page_has_forgotten_is_unknown_for_good_and_then_subject_to_ret
 }
 
 #[tokio::test]
+async fn what_the_page_still_has_in_its_queue_ends_with_that_reason_and_is_not_sent_again() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (store, outbox, sender) = still(dir.path(), quick(0)).await;
+    let whatsapp = Arc::new(FakeWhatsApp {
+        unsent: AtomicBool::new(true),
+        ..FakeWhatsApp::default()
+    });
+    let page: Arc<dyn PageSending> = Arc::<FakeWhatsApp>::clone(&whatsapp);
+    let accepted = outbox
+        .accept(request("hello", None))
+        .await
+        .expect("accepted");
+    sender.pass(&page).await.expect("passed");
+    store
+        .spoil("UPDATE outbox SET updated_at = updated_at - 1000")
+        .await;
+    sender.overdue(&page, true).await.expect("looked");
+    let row = outbox
+        .get(&accepted.id)
+        .await
+        .expect("read")
+        .expect("there");
+    assert!(
+        row.state == RowState::Unknown && row.profile_gone,
+        "{row:?}"
+    );
+    let reason = row.reason.unwrap_or_default();
+    assert!(reason.contains("still has it"), "{reason}");
+    assert_eq!(
+        whatsapp
+            .known
+            .lock()
+            .expect("lock")
+            .get(&accepted.message_id),
+        Some(&1)
+    );
+
+    let news = SendNews {
+        id: accepted.message_id.clone(),
+        address: chat(),
+        what: SendProgress::Ack(AckLevel::Server),
+    };
+    outbox
+        .on_send_news(&client(), None, vec![news])
+        .await
+        .expect("noted");
+    assert_eq!(
+        outbox
+            .get(&accepted.id)
+            .await
+            .expect("read")
+            .expect("there")
+            .state,
+        RowState::Sent,
+        "the page has sent it after all"
+    );
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_page_that_does_not_answer_about_one_send_holds_up_no_other() {
     let dir = tempfile::tempdir().expect("tempdir");
     let whatsapp = Arc::new(FakeWhatsApp {

@@ -7,7 +7,7 @@ use super::{
     queue::{to, until_stored},
     *,
 };
-use crate::outbox::sender::Progress;
+use crate::{outbox::sender::Progress, whatsapp::TimeLock};
 
 fn paced(pacing: config::Pacing) -> config::Send {
     config::Send {
@@ -114,6 +114,45 @@ async fn strangers_have_a_budget_of_their_own() {
         [first, later[1].clone()],
         "only the known one passes"
     );
+}
+
+#[tokio::test]
+async fn a_stranger_leaves_the_queue_although_the_pacing_ends_the_pass() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let pacing = config::Pacing {
+        min_gap: config::Millis(3_600_000),
+        ..config::Pacing::default()
+    };
+    let (store, outbox, sender) = still(dir.path(), paced(pacing)).await;
+    let whatsapp = Arc::new(FakeWhatsApp::default());
+    let page: Arc<dyn PageSending> = Arc::<FakeWhatsApp>::clone(&whatsapp);
+    let (known, stranger) = ("4915100000001", "4915100000002");
+    store
+        .know(&client(), vec![known.parse().expect("number")])
+        .await
+        .expect("known");
+    outbox
+        .time_lock(&client(), None, Some(TimeLock::default()))
+        .await
+        .expect("locked");
+    let mut accepted = Vec::new();
+    for number in [stranger, known, known] {
+        accepted.push(outbox.accept(to(number, "hello")).await.expect("accepted"));
+    }
+    assert!(matches!(sender.pass(&page).await, Ok(Progress::Until(_))));
+    assert_eq!(
+        *whatsapp.order.lock().expect("lock"),
+        [accepted[1].message_id.clone()]
+    );
+    let line: Vec<OutboxId> = store
+        .next_queued(&client(), None, 16)
+        .await
+        .expect("read")
+        .into_iter()
+        .map(|row| row.id)
+        .collect();
+    assert_eq!(line, [accepted[2].id.clone()]);
+    store.close().await;
 }
 
 #[tokio::test]

@@ -423,6 +423,12 @@ async fn who_may_not_wait_is_told_what_holds_the_send_back() {
         .time_lock(&client(), None, Some(TimeLock::default()))
         .await
         .expect("locked");
+    assert_eq!(
+        held(STRANGER).await,
+        None,
+        "without a page nobody can tell who is a stranger"
+    );
+    gateway.page(&Arc::new(FakeWhatsApp::default()));
     let restricted = held(STRANGER).await.expect("held back");
     assert!(
         restricted.reason.contains("nobody new") && restricted.retry_after.is_some(),
@@ -435,12 +441,11 @@ async fn who_may_not_wait_is_told_what_holds_the_send_back() {
         .expect("known");
     assert_eq!(held(KNOWN).await, None, "a restriction concerns strangers");
 
-    gateway.page(&Arc::new(FakeWhatsApp::default()));
     let first = accept(&gateway, KNOWN).await;
     gateway.until(&first.id, RowState::Sending).await;
     let paced = held(KNOWN).await.expect("held back");
     assert!(
-        paced.reason.contains("pace")
+        paced.reason.contains("pacing")
             && paced
                 .retry_after
                 .is_some_and(|time| time > Duration::from_secs(3000)),
@@ -448,4 +453,63 @@ async fn who_may_not_wait_is_told_what_holds_the_send_back() {
     );
     gateway.outbox.pause(&client(), true).await.expect("paused");
     assert_eq!(held(KNOWN).await.expect("held back").retry_after, None);
+}
+
+#[tokio::test]
+async fn who_may_not_wait_is_not_refused_a_contact_that_only_the_page_knows() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let pacing = config::Pacing {
+        cold_per_day: 1,
+        ..config::Pacing::default()
+    };
+    let settings = config::Send {
+        when_busy: config::WhenBusy::Reject,
+        pacing,
+        ..config::Send::default()
+    };
+    let gateway = Gateway::with(dir.path(), settings).await;
+    let whatsapp = Arc::new(FakeWhatsApp {
+        established: HashSet::from(["4915100000003".to_owned(), "4915100000004".to_owned()]),
+        ..FakeWhatsApp::default()
+    });
+    gateway.page(&whatsapp);
+    let held = async |digits: &str| {
+        gateway
+            .outbox
+            .held_back(&client(), &number(digits))
+            .await
+            .expect("read")
+    };
+    let first = accept(&gateway, KNOWN).await;
+    gateway.until(&first.id, RowState::Sending).await;
+    let used_up = held(STRANGER).await.expect("held back");
+    assert!(used_up.reason.contains("budget"), "{used_up:?}");
+    assert_eq!(held("4915100000003").await, None);
+    assert_eq!(
+        gateway
+            .store
+            .knows(&client(), &number("4915100000003"))
+            .await,
+        Ok(true),
+        "the page is not asked again"
+    );
+    gateway
+        .outbox
+        .time_lock(&client(), None, Some(TimeLock::default()))
+        .await
+        .expect("locked");
+    assert_eq!(held("4915100000004").await, None);
+    let restricted = held(STRANGER).await.expect("held back");
+    assert!(restricted.reason.contains("nobody new"), "{restricted:?}");
+
+    // The session has ended, but its last page is still there.
+    let Gateway { outbox, pages, .. } = gateway;
+    drop(pages);
+    assert_eq!(
+        outbox
+            .held_back(&client(), &number(STRANGER))
+            .await
+            .expect("read"),
+        None
+    );
 }

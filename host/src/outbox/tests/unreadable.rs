@@ -72,6 +72,29 @@ async fn a_line_goes_on_past_a_row_that_cannot_be_read() {
 }
 
 #[tokio::test]
+async fn a_held_message_that_cannot_be_read_keeps_no_other_from_being_cancelled() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let gateway = Gateway::start(dir.path()).await;
+    for text in ["first", "broken", "last"] {
+        gateway
+            .outbox
+            .accept(request(text, None))
+            .await
+            .expect("accepted");
+    }
+    gateway.store.spoil("UPDATE outbox SET held = 3").await;
+    gateway
+        .store
+        .spoil("UPDATE outbox SET message = 'no JSON' WHERE seq = 2")
+        .await;
+    let both = Held {
+        messages: 2,
+        recipients: 0,
+    };
+    assert_eq!(gateway.outbox.cancel_held(&client()).await, Ok(both));
+}
+
+#[tokio::test]
 async fn an_order_that_cannot_be_read_is_reported_and_the_next_one_is_taken_in() {
     let dir = tempfile::tempdir().expect("tempdir");
     let gateway = Gateway::start(dir.path()).await;

@@ -6,7 +6,9 @@ use serde::Serialize;
 use tracing::{debug, warn};
 
 use super::{
+    ProfileError,
     facts::measure,
+    failed,
     layout::{CACHES, DUMPS, INCOMING, auth_dir, may_hold_login, profile_dir, relative},
     quarantine::shelve,
 };
@@ -96,23 +98,32 @@ pub enum ProfileFate {
     Delete,
 }
 
-/// Removes the profile of a deleted session from its place. Its browser must be gone. A failure is
-/// logged, and the result is then empty. Blocking.
-#[must_use]
-pub fn discard(root: &Path, client: &ClientId, fate: ProfileFate) -> Cleanup {
-    let (mut broom, path) = (
-        Broom {
-            root,
-            done: Cleanup::default(),
-        },
-        profile_dir(root, client),
-    );
-    match fate {
-        ProfileFate::Delete => broom.remove(&path),
-        ProfileFate::SetAside if path.is_dir() => broom.quarantine(&path),
-        ProfileFate::SetAside => {}
+/// Takes the profile of a deleted session away. Its browser must be gone. Blocking.
+///
+/// # Errors
+/// When the profile is there and cannot be moved or deleted: the login may still be on the disk, in
+/// whole or in part.
+pub fn discard(root: &Path, client: &ClientId, fate: ProfileFate) -> Result<Cleanup, ProfileError> {
+    let path = profile_dir(root, client);
+    let mut done = Cleanup::default();
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(done),
+        Err(error) => return Err(failed("look at", path)(error)),
+        Ok(_) => {}
     }
-    broom.done
+    match fate {
+        ProfileFate::Delete => {
+            let size = measure(&path);
+            fs::remove_dir_all(&path).map_err(failed("delete", &path))?;
+            done.bytes_freed = size.bytes;
+            done.removed.push(relative(root, &path));
+        }
+        ProfileFate::SetAside => {
+            let place = shelve(root, &path)?;
+            done.quarantined.push(relative(root, &place));
+        }
+    }
+    Ok(done)
 }
 
 struct Broom<'a> {

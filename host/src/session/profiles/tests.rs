@@ -137,6 +137,35 @@ fn a_clean_up_passes_over_a_profile_in_use() {
 }
 
 #[test]
+fn a_profile_is_taken_away_or_it_is_said_that_it_was_not() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (root, a) = (dir.path(), client("a"));
+    prepare_root(root).expect("root");
+    let profile = profile_dir(root, &a);
+    let none = discard(root, &a, ProfileFate::Delete).expect("nothing is there");
+    assert_eq!(none, Cleanup::default());
+
+    login(&profile);
+    // No folder can be made where a file is.
+    fs::write(root.join(".quarantine"), "").expect("written");
+    let error = discard(root, &a, ProfileFate::SetAside).expect_err("no shelf");
+    assert!(matches!(error, ProfileError::Io { .. }), "{error}");
+    assert!(profile.join(KEPT).exists());
+    fs::remove_file(root.join(".quarantine")).expect("removed");
+    let aside = discard(root, &a, ProfileFate::SetAside).expect("set aside");
+    assert!(!profile.exists() && root.join(&aside.quarantined[0]).join(KEPT).exists());
+
+    login(&profile);
+    let gone = discard(root, &a, ProfileFate::Delete).expect("deleted");
+    assert_eq!(gone.removed, [".wwebjs_auth/session-a"]);
+    assert!(!profile.exists() && gone.bytes_freed >= 27_000);
+    // Not even root removes a file as if it were a folder.
+    fs::write(&profile, "").expect("written");
+    let error = discard(root, &a, ProfileFate::Delete).expect_err("no folder");
+    assert!(error.to_string().contains("session-a"), "{error}");
+}
+
+#[test]
 fn a_profile_is_described_relative_to_the_root() {
     let dir = tempfile::tempdir().expect("tempdir");
     let missing = facts(dir.path(), &client("a"));

@@ -14,7 +14,7 @@ use super::{
     heard::Heard,
 };
 use crate::{
-    model::{ClientId, Timestamp},
+    model::{ClientId, Timestamp, millis},
     session::Journal,
     tasks,
     whatsapp::{LaunchError, Launcher, Page, PageError, PageLife, PageReading},
@@ -220,7 +220,7 @@ impl Body {
         self.work.spawn(async move {
             let began = tokio::time::Instant::now();
             let result = answer("status", page.status()).await;
-            let page_millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let page_millis = millis(began.elapsed());
             Done::Health {
                 generation,
                 page_millis,

@@ -39,7 +39,7 @@ use super::{
     machine::{Effect, Input, Machine, Rules, Wait},
 };
 use crate::{
-    model::{ClientId, SessionState, Timestamp, Transition, jittered},
+    model::{ClientId, SessionState, Timestamp, Transition, jittered, millis},
     tasks,
     whatsapp::{Launcher, Page, PageSending},
 };
@@ -349,7 +349,7 @@ impl Supervisor {
         let waits = !self.machine.open;
         let next = self.timer.filter(|_| waits).map(|at| {
             let left = at.saturating_duration_since(Instant::now());
-            Timestamp::now().plus_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+            Timestamp::now().plus_millis(millis(left))
         });
         self.snapshot.send_modify(|snapshot| {
             snapshot.attempt = attempt;
@@ -376,11 +376,14 @@ impl Supervisor {
         let before = self.machine.state;
         self.body.close();
         self.machine.open = false;
+        self.machine.passkey = false;
         self.machine.state = SessionState::Disconnected;
         if before != SessionState::Disconnected {
             self.enter(before, SessionState::Disconnected, reason).await;
         }
         self.publish();
+        // Whoever is told of a ceremony is told of its end, also of this one.
+        self.passkey_follows().await;
         while self.body.busy() {
             if let Done::Launched { generation, result } = self.body.next().await {
                 self.body.launched(generation, result);

@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::{Supervisor, done::Done, state::CatchUp};
 use crate::{
-    model::{SessionState, Timestamp},
+    model::{SessionState, Timestamp, millis},
     session::{
         Arrival,
         handle::{HealthNote, QrView},
@@ -190,8 +190,8 @@ impl Supervisor {
                     .send_modify(|snapshot| snapshot.contract = Some(report));
                 self.take(input).await;
             }
-            // The page was reloaded meanwhile; the new one will be checked.
-            Err(PageError::Gone { .. }) => {}
+            // The page was loaded anew meanwhile; the new one will be probed.
+            Err(PageError::Gone { .. } | PageError::NoBridge { .. }) => {}
             Err(error) => self.take(Input::Lost(error.to_string())).await,
         }
     }
@@ -201,10 +201,9 @@ impl Supervisor {
         if self.machine.state != SessionState::QrReady || self.machine.passkey {
             return;
         }
-        let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         let view = QrView {
             code,
-            expires_at: Timestamp::now().plus_millis(ttl),
+            expires_at: Timestamp::now().plus_millis(millis(ttl)),
             attempt: self.machine.qr_shown,
         };
         self.snapshot
@@ -287,9 +286,9 @@ impl Supervisor {
                 self.all_told(untold_since).await;
                 self.look_after(&browser).await;
             }
-            // A first failure may be a reload. After a second one in a row, the page has gone to a
-            // place without a bridge.
-            Err(PageError::Gone { .. }) if !std::mem::replace(&mut self.missed, true) => {}
+            // Once: it may just be loaded anew. Again: it went to a place where no bridge is.
+            Err(PageError::Gone { .. } | PageError::NoBridge { .. } | PageError::Failed { .. })
+                if !std::mem::replace(&mut self.missed, true) => {}
             Err(error) => {
                 self.take(Input::Lost(format!("health check: {error}")))
                     .await

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use self::words::{notice, words};
 use super::{Supervisor, state::Passkey};
 use crate::{
-    model::{Event, SessionState, Timestamp},
+    model::{Event, SessionState, Timestamp, millis},
     session::{
         machine::Input,
         passkey::{Done, PasskeyDone, PasskeyStage, PasskeyStep, PasskeyView, PastPasskey},
@@ -376,8 +376,4 @@ impl Supervisor {
         self.body
             .ask("passkey", |page| async move { page.passkey(&order).await });
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

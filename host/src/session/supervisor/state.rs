@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::faults::Faults;
 use crate::{
-    model::{Restriction, RestrictionKind},
+    model::{Restriction, RestrictionKind, millis},
     whatsapp::{BrowserReport, PageStatus, SendNews, SendProgress, TimeLock},
 };
 
@@ -142,10 +142,10 @@ impl Care {
         let now = Instant::now();
         let (before, used) = self.cpu.replace((now, browser.cpu_millis?))?;
         let spent = browser.cpu_millis?.checked_sub(used)?;
-        let passed = u64::try_from(now.duration_since(before).as_millis())
-            .ok()
-            .filter(|millis| *millis > 0)?;
-        u32::try_from(spent.saturating_mul(100) / passed).ok()
+        let percent = spent
+            .saturating_mul(100)
+            .checked_div(millis(now.duration_since(before)))?;
+        u32::try_from(percent).ok()
     }
 
     /// The notices for operators.

@@ -18,7 +18,8 @@ use crate::{
     config,
     model::{Account, Address, Content, InboundMessage, Location, MessageId},
     whatsapp::{
-        Capability, ContractReport, LaunchError, PageEvent, PageStatus, SendNews, fake::Watch,
+        Capability, ContractReport, LaunchError, PageError, PageEvent, PageStatus, SendNews,
+        fake::Watch,
     },
 };
 

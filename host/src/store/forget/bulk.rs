@@ -6,6 +6,10 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// Finds an order for [`Store::redact_orders`].
+pub(super) const WITH_TEXT: &str = "SELECT seq FROM bulk WHERE redacted = 0 AND created_at < ? AND NOT EXISTS (SELECT 1 FROM bulk_recipient r \
+                                    WHERE r.bulk = bulk.seq AND r.outbox_id IS NULL AND r.code IS NULL) LIMIT 1";
+
 impl Store {
     /// Deletes the texts and variables of orders from before `oldest` that have no pending
     /// recipients. The messages have copies of their own.
@@ -14,9 +18,7 @@ impl Store {
         oldest: Timestamp,
         throttle: &mut Throttle,
     ) -> Result<(), StoreError> {
-        let find = "SELECT seq FROM bulk WHERE redacted = 0 AND created_at < ? AND NOT EXISTS (SELECT 1 FROM bulk_recipient r \
-                    WHERE r.bulk = bulk.seq AND r.outbox_id IS NULL AND r.code IS NULL) LIMIT 1";
-        while let Some(order) = sqlx::query_scalar(find)
+        while let Some(order) = sqlx::query_scalar(WITH_TEXT)
             .bind(oldest.0)
             .fetch_optional(&mut *self.readers.get().await?)
             .await?

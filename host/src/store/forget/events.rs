@@ -10,6 +10,12 @@ use crate::{
 /// Events examined per query.
 const LOOKED_AT: i64 = 1000;
 
+/// Finds the events of [`Store::redact_events`].
+pub(super) const WITH_BODY: &str = "SELECT at, seq FROM event WHERE body = 1 AND at < ? AND (at, seq) > (?, ?) AND +seq <= (SELECT coalesce(min(seq), 0) FROM cursor) \
+                                    AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state = 'pending') ORDER BY at, seq LIMIT ?";
+/// See [`Store::prune_inbound`].
+pub(super) const PRUNE_INBOUND: &str = "DELETE FROM inbound WHERE (client, message_id) IN (SELECT client, message_id FROM inbound WHERE at < ? LIMIT ?)";
+
 impl Store {
     /// Deletes the message contents of events from before `oldest`, except of events with pending
     /// deliveries.
@@ -18,8 +24,6 @@ impl Store {
         oldest: Timestamp,
         throttle: &mut Throttle,
     ) -> Result<(), StoreError> {
-        let find = "SELECT at, seq FROM event WHERE body = 1 AND at < ? AND (at, seq) > (?, ?) AND +seq <= (SELECT coalesce(min(seq), 0) FROM cursor) \
-                    AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state = 'pending') ORDER BY at, seq LIMIT ?";
         // `json_replace` changes these fields only where they exist.
         let change = "UPDATE event SET body = 0, envelope = CASE WHEN json_valid(envelope) \
                       THEN json_replace(envelope, '$.event.content', json(?1), '$.event.message.content', json(?1)) ELSE '{}' END \
@@ -27,7 +31,7 @@ impl Store {
                       AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_seq = event.seq AND state = 'pending')";
         let mut after = (i64::MIN, i64::MIN);
         loop {
-            let found = sqlx::query_as(find)
+            let found = sqlx::query_as(WITH_BODY)
                 .bind(oldest.0)
                 .bind(after.0)
                 .bind(after.1)
@@ -99,12 +103,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be written; what was deleted until then stays deleted.
     pub async fn prune_inbound(&self, oldest: Timestamp) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM inbound WHERE (client, message_id) IN (SELECT client, message_id FROM inbound WHERE at < ? LIMIT ?)";
         let mut throttle = Throttle::begin();
         loop {
             if self
                 .writer
-                .statement_deferrable(sqlx::query(sql).bind(oldest.0).bind(STEP))
+                .statement_deferrable(sqlx::query(PRUNE_INBOUND).bind(oldest.0).bind(STEP))
                 .await?
                 == 0
             {

@@ -1,5 +1,5 @@
 //! Retention of outgoing messages: first their contents are deleted, later the messages with their
-//! history and idempotency keys.
+//! history and idempotency keys, and what pacing has counted.
 
 use super::{STEP, Throttle, list};
 use crate::{
@@ -13,6 +13,26 @@ macro_rules! over {
         "(state IN ('sent', 'not_sent') OR (state IN ('sending', 'unknown') AND profile_gone = 1))"
     };
 }
+
+/// See [`Store::redact_sends`].
+pub(super) const REDACT: &str = concat!(
+    "UPDATE outbox SET redacted = 1, message = CASE WHEN json_valid(message) THEN json_set(message, '$.content', json(?)) ELSE '{}' END WHERE seq IN (SELECT seq FROM outbox WHERE redacted = 0 AND ",
+    over!(),
+    " AND updated_at < ? ORDER BY updated_at LIMIT ?)"
+);
+/// See [`Store::prune_sends`].
+pub(super) const OVER: &str = concat!(
+    "SELECT updated_at, seq FROM outbox WHERE redacted = ? AND ",
+    over!(),
+    " AND updated_at < ? AND (updated_at, seq) > (?, ?) AND NOT EXISTS (SELECT 1 FROM idempotency WHERE outbox_id = outbox.id) ",
+    "ORDER BY updated_at, seq LIMIT ?"
+);
+/// See [`Store::prune_keys`].
+pub(super) const PRUNE_KEYS: &str = "DELETE FROM idempotency WHERE (scope, key) IN (SELECT scope, key FROM idempotency WHERE created_at < ? LIMIT ?)";
+
+/// See [`Store::prune_paced`].
+pub(super) const PRUNE_PACED: &str = "DELETE FROM paced WHERE (client, at, message) IN (SELECT client, at, message FROM paced WHERE at < ? LIMIT ?)";
+
 impl Store {
     /// Deletes the contents of some messages that ended before `oldest`. Returns `false` if there
     /// were none.
@@ -20,14 +40,9 @@ impl Store {
         &self,
         oldest: Timestamp,
     ) -> Result<bool, StoreError> {
-        let sql = concat!(
-            "UPDATE outbox SET redacted = 1, message = CASE WHEN json_valid(message) THEN json_set(message, '$.content', json(?)) ELSE '{}' END WHERE seq IN (SELECT seq FROM outbox WHERE redacted = 0 AND ",
-            over!(),
-            " AND updated_at < ? ORDER BY updated_at LIMIT ?)"
-        );
         Ok(self
             .writer
-            .statement_deferrable(sqlx::query(sql).bind(REDACTED).bind(oldest.0).bind(STEP))
+            .statement_deferrable(sqlx::query(REDACT).bind(REDACTED).bind(oldest.0).bind(STEP))
             .await?
             > 0)
     }
@@ -51,11 +66,31 @@ impl Store {
         Ok(throttle.went())
     }
 
-    async fn prune_keys(&self, oldest: Timestamp) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM idempotency WHERE (scope, key) IN (SELECT scope, key FROM idempotency WHERE created_at < ? LIMIT ?)";
+    /// Deletes what pacing has counted before `oldest`.
+    ///
+    /// # Errors
+    /// When the database cannot be written; what was deleted until then stays deleted.
+    pub async fn prune_paced(&self, oldest: Timestamp) -> Result<(), StoreError> {
+        let mut throttle = Throttle::begin();
+        while self.prune_counts(oldest).await? {
+            throttle.rest().await;
+        }
+        Ok(())
+    }
+
+    /// One step of [`Store::prune_paced`]. Returns `false` if there was nothing to delete.
+    pub(super) async fn prune_counts(&self, oldest: Timestamp) -> Result<bool, StoreError> {
         Ok(self
             .writer
-            .statement_deferrable(sqlx::query(sql).bind(oldest.0).bind(STEP))
+            .statement_deferrable(sqlx::query(PRUNE_PACED).bind(oldest.0).bind(STEP))
+            .await?
+            > 0)
+    }
+
+    async fn prune_keys(&self, oldest: Timestamp) -> Result<bool, StoreError> {
+        Ok(self
+            .writer
+            .statement_deferrable(sqlx::query(PRUNE_KEYS).bind(oldest.0).bind(STEP))
             .await?
             > 0)
     }
@@ -66,15 +101,9 @@ impl Store {
         redacted: bool,
         throttle: &mut Throttle,
     ) -> Result<(), StoreError> {
-        let find = concat!(
-            "SELECT updated_at, seq FROM outbox WHERE redacted = ? AND ",
-            over!(),
-            " AND updated_at < ? AND (updated_at, seq) > (?, ?) AND NOT EXISTS (SELECT 1 FROM idempotency WHERE outbox_id = outbox.id) ",
-            "ORDER BY updated_at, seq LIMIT ?"
-        );
         let mut after = (i64::MIN, i64::MIN);
         loop {
-            let found = sqlx::query_as(find)
+            let found = sqlx::query_as(OVER)
                 .bind(redacted)
                 .bind(oldest.0)
                 .bind(after.0)

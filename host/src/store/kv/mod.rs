@@ -13,7 +13,7 @@ use super::{
     recent::{Found, Place, Value},
 };
 use crate::{
-    model::Timestamp,
+    model::{Timestamp, millis},
     plugins::{KvError, KvSpace, KvStore},
 };
 
@@ -75,23 +75,17 @@ impl KvStore for Store {
             return Err(KvError::TooLarge);
         }
         let (space, key, value) = (space.clone(), key.to_owned(), value.to_vec());
-        let expires = ttl.map(|ttl| {
-            Timestamp::now()
-                .plus_millis(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
-                .0
-        });
-        let place = place(&space, &key);
-        self.recent.writing(&place);
-        let written = self
-            .writer
-            .write(move |connection| {
+        let expires = ttl.map(|ttl| Timestamp::now().plus_millis(millis(ttl)).0);
+        let (place, writer) = (place(&space, &key), self.writer.clone());
+        let write = async move {
+            let work = writer.write(move |connection| {
                 Box::pin(
                     async move { set(connection, &space, &key, expected, value, expires).await },
                 )
-            })
-            .await;
-        self.recent.written(&place);
-        match written? {
+            });
+            work.await
+        };
+        match self.change(place, write).await? {
             Written::Yes => Ok(true),
             Written::Unexpected => Ok(false),
             Written::Full => Err(KvError::QuotaExceeded),
@@ -99,20 +93,14 @@ impl KvStore for Store {
     }
 
     async fn delete(&self, space: &KvSpace, key: &str) -> Result<(), KvError> {
-        let delete = sqlx::query("DELETE FROM kv WHERE plugin = ? AND session = ? AND key = ?");
-        let place = place(space, key);
-        self.recent.writing(&place);
-        let deleted = self
-            .writer
-            .statement(
-                delete
-                    .bind(space.plugin.clone())
-                    .bind(session(space))
-                    .bind(key.to_owned()),
-            )
-            .await;
-        self.recent.written(&place);
-        Ok(deleted.map(drop)?)
+        let delete = sqlx::query(DELETE);
+        let delete = delete
+            .bind(space.plugin.clone())
+            .bind(session(space))
+            .bind(key.to_owned());
+        let writer = self.writer.clone();
+        let write = async move { writer.statement(delete).await };
+        Ok(self.change(place(space, key), write).await.map(drop)?)
     }
 
     async fn list(
@@ -141,6 +129,27 @@ impl KvStore for Store {
 }
 
 impl Store {
+    /// Runs a write of one key, which is not cached until the write is done.
+    ///
+    /// The write is a task of its own. A plugin's time-out drops the calling future, but not what
+    /// the writer has taken, and only who waits for the writer knows when the key may be cached
+    /// again.
+    async fn change<T: Send + 'static>(
+        &self,
+        place: Place,
+        write: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let recent = self.recent.clone();
+        let writing = recent.writing(place);
+        let done = tokio::spawn(async move {
+            let done = write.await;
+            drop(writing);
+            done
+        });
+        done.await
+            .unwrap_or_else(|error| Err(StoreError::Database(error.to_string())))
+    }
+
     /// The value in the table, expired or not.
     async fn read(&self, space: &KvSpace, key: &str) -> Result<Option<Value>, StoreError> {
         let sql = "SELECT value, version, expires_at FROM kv WHERE plugin = ? AND session = ? AND key = ?";
@@ -173,11 +182,17 @@ enum Written {
 /// not pile up.
 const SWEPT: u32 = 16;
 const FIND: &str = "SELECT version, length(CAST(key AS BLOB)) + length(value), expires_at FROM kv WHERE plugin = ? AND session = ? AND key = ?";
+const DELETE: &str = "DELETE FROM kv WHERE plugin = ? AND session = ? AND key = ?";
 const USED: &str = "SELECT bytes FROM kv_space WHERE plugin = ? AND session = ?";
 const SWEEP: &str = "DELETE FROM kv WHERE plugin = ?1 AND session = ?2 AND key IN \
                      (SELECT key FROM kv WHERE plugin = ?1 AND session = ?2 AND expires_at <= ?3 ORDER BY expires_at LIMIT ?4)";
-const WRITE: &str = "INSERT INTO kv (plugin, session, key, value, version, expires_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE \
-                     SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at";
+/// A version is one more than the highest of the namespace, which triggers keep in `kv_space`. If
+/// the versions of each key began at 1, a key that was deleted and written again could have the
+/// version that somebody has read before, and their write would succeed over a value that they have
+/// never seen.
+const WRITE: &str = "INSERT INTO kv (plugin, session, key, value, version, expires_at) \
+                     VALUES (?1, ?2, ?3, ?4, 1 + coalesce((SELECT version FROM kv_space WHERE plugin = ?1 AND session = ?2), 0), ?5) \
+                     ON CONFLICT DO UPDATE SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at";
 
 /// Writes a value. The cost does not depend on the size of the namespace: the function reads one
 /// key, the namespace's total and the first expired keys.
@@ -197,9 +212,18 @@ async fn set(
         .bind(key)
         .fetch_optional(&mut *connection)
         .await?;
-    // An expired key counts as missing, but its size still counts until it is deleted.
     let (version, size) = match found {
-        Some((_, size, Some(at))) if at <= now => (None, size),
+        // An expired key counts as missing. It is deleted now: if a sweep below deleted it, its
+        // size would be subtracted from a sum that it is not part of any more.
+        Some((_, _, Some(at))) if at <= now => {
+            sqlx::query(DELETE)
+                .bind(plugin)
+                .bind(&session)
+                .bind(key)
+                .execute(&mut *connection)
+                .await?;
+            (None, 0)
+        }
         Some((version, size, _)) => (Some(version), size),
         None => (None, 0),
     };
@@ -229,7 +253,6 @@ async fn set(
         .bind(&session)
         .bind(key)
         .bind(value)
-        .bind(version.unwrap_or(0) + 1)
         .bind(expires)
         .execute(connection)
         .await?;

@@ -125,7 +125,7 @@ async fn a_write_costs_the_same_whatever_the_namespace_holds() {
         "{few:?} steps with 100 keys, {many:?} with 80,000"
     );
     // No statement of a write may scan the namespace.
-    for sql in [FIND, USED, SWEEP, WRITE, LIST] {
+    for sql in [FIND, USED, SWEEP, DELETE, WRITE, LIST] {
         let plan: Vec<(i64, i64, i64, String)> =
             sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
                 .fetch_all(&mut connection)
@@ -213,7 +213,7 @@ async fn a_key_that_has_expired_is_not_there_for_a_write_either() {
             .await
             .expect("read")
             .map(|value| value.version),
-        Some(1)
+        Some(40)
     );
     store
         .writer
@@ -221,7 +221,7 @@ async fn a_key_that_has_expired_is_not_there_for_a_write_either() {
         .await
         .expect("a minute later");
     assert_eq!(
-        store.set(&mine, "old/39", Some(Some(1)), b"y", None).await,
+        store.set(&mine, "old/39", Some(Some(40)), b"y", None).await,
         Ok(false)
     );
     assert_eq!(
@@ -230,8 +230,142 @@ async fn a_key_that_has_expired_is_not_there_for_a_write_either() {
     );
     assert_eq!(
         store.get(&mine, "old/39").await,
-        Ok(Some((b"y".to_vec(), 1)))
+        Ok(Some((b"y".to_vec(), 41)))
     );
+}
+
+#[tokio::test]
+async fn a_key_that_has_expired_leaves_its_room_only_once() {
+    let (_dir, store) = scratch().await;
+    let mine = space(None, 1 << 20);
+    // The key is the last of those that expire, so the first sweep of a write does not reach it.
+    for n in 0..=SWEPT {
+        let key = format!("old/{n:02}");
+        store
+            .set(&mine, &key, None, b"x", Some(Duration::from_secs(60)))
+            .await
+            .expect("set");
+    }
+    store
+        .set(&mine, "big", None, &[0; 50], Some(Duration::from_secs(60)))
+        .await
+        .expect("set");
+    store
+        .set(&mine, "stays", None, &[0; 45], None)
+        .await
+        .expect("set");
+    store
+        .writer
+        .statement(sqlx::query(
+            "UPDATE kv SET expires_at = iif(key = 'big', 2, 1) WHERE expires_at IS NOT NULL",
+        ))
+        .await
+        .expect("a minute later");
+    let small = space(None, 100);
+    // With "stays", these are more than 100 bytes.
+    assert_eq!(
+        store.set(&small, "big", None, &[0; 60], None).await,
+        Err(KvError::QuotaExceeded)
+    );
+    assert_eq!(
+        store.set(&small, "big", None, &[0; 47], None).await,
+        Ok(true),
+        "exactly full"
+    );
+}
+
+#[tokio::test]
+async fn no_version_comes_back_after_a_key_was_deleted_or_has_expired() {
+    let (_dir, store) = scratch().await;
+    let mine = space(None, 1000);
+    let write = async |ttl| {
+        assert_eq!(store.set(&mine, "k", None, b"x", ttl).await, Ok(true));
+        let value = store.read(&mine, "k").await.expect("read").expect("there");
+        value.version
+    };
+    let mut seen = vec![write(None).await];
+    store.delete(&mine, "k").await.expect("deleted");
+    seen.push(write(Some(Duration::ZERO)).await);
+    seen.push(write(None).await);
+    store.delete(&mine, "k").await.expect("deleted");
+    assert_eq!(store.set(&mine, "other", None, b"x", None).await, Ok(true));
+    store.delete(&mine, "other").await.expect("deleted");
+    seen.push(write(None).await);
+    assert!(
+        seen.windows(2).all(|pair| pair[0] < pair[1]),
+        "each write has a new version: {seen:?}"
+    );
+    for old in &seen[..3] {
+        assert_eq!(
+            store.set(&mine, "k", Some(Some(*old)), b"y", None).await,
+            Ok(false),
+            "{old}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn versions_go_on_above_those_of_an_older_gateway() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("wharf.db");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}?mode=rwc", path.display()))
+        .await
+        .expect("made");
+    let mut older = sqlx::migrate!("src/store/migrations");
+    older.migrations = older
+        .migrations
+        .iter()
+        .filter(|step| step.version <= 14)
+        .cloned()
+        .collect();
+    older.run(&pool).await.expect("the older tables");
+    sqlx::query("INSERT INTO kv (plugin, session, key, value, version) VALUES ('p', '', 'a', x'00', 7), ('p', '', 'b', x'00', 3), ('q', '', 'a', x'00', 2)")
+        .execute(&pool)
+        .await
+        .expect("inserted");
+    pool.close().await;
+
+    let store = Store::open(&path).await.expect("upgraded");
+    let mine = space(None, 1000);
+    assert_eq!(
+        store.set(&mine, "b", Some(Some(3)), b"1", None).await,
+        Ok(true)
+    );
+    assert_eq!(store.get(&mine, "b").await, Ok(Some((b"1".to_vec(), 8))));
+    assert_eq!(store.set(&mine, "new", None, b"", None).await, Ok(true));
+    assert_eq!(store.get(&mine, "new").await, Ok(Some((vec![], 9))));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_write_that_nobody_waits_for_any_more_leaves_its_key_to_the_cache() {
+    let (_dir, store) = scratch().await;
+    let mine = space(None, 1000);
+    let is_cached = |key: &str| matches!(store.recent.find(&place(&mine, key)), Found::Kept(_));
+    // As a plugin's time-out does: the calls are dropped while the writer has their work.
+    for key in ["set", "deleted"] {
+        assert_eq!(store.set(&mine, key, None, b"old", None).await, Ok(true));
+    }
+    {
+        let mut set = store.set(&mine, "set", None, b"new", None);
+        let mut delete = store.delete(&mine, "deleted");
+        assert!(futures_util::poll!(&mut set).is_pending());
+        assert!(futures_util::poll!(&mut delete).is_pending());
+    }
+    // The writer works in order, so it has done both when it has done this.
+    assert_eq!(store.set(&mine, "later", None, b"", None).await, Ok(true));
+    for (key, value) in [("set", Some(&b"new"[..])), ("deleted", None)] {
+        // A read is cached as soon as the write has heard that it is done.
+        for _ in 0..100 {
+            let read = store.get(&mine, key).await.expect("read");
+            assert_eq!(read.as_ref().map(|(value, _)| &value[..]), value);
+            if is_cached(key) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert!(is_cached(key), "{key}");
+    }
 }
 
 #[tokio::test]

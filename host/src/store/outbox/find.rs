@@ -16,6 +16,26 @@ use crate::{
 /// A later time was written before the clock was set back, and is ignored.
 const LONGEST_DOUBT: u64 = 3_600_000;
 
+/// See [`Store::outbox_by_message`].
+pub(super) const BY_MESSAGE: &str = select!("WHERE client = ? AND message_id = ? AND attempt > 0");
+/// See [`Store::next_queued`].
+pub(super) const NEXT_QUEUED: &str = select!(
+    "WHERE client = ? AND state = 'queued' AND held = 0 AND (priority, seq) > (?, ?) ORDER BY priority, seq LIMIT ?"
+);
+/// See [`Store::expired`].
+pub(super) const EXPIRED: &str = select!(
+    "WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? AND held < 4 ORDER BY expires_at LIMIT 500"
+);
+/// See [`Store::has_ripe`].
+pub(super) const RIPE: &str =
+    "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued' AND held = 1 AND not_before <= ?)";
+/// See [`Store::begun`]. SQLite uses the index `outbox_begun` only if the condition of the index is
+/// a term by itself, so `state IN …` must not be merged with what follows it.
+pub(super) const IN_DOUBT: &str = select!(
+    "WHERE client = ?1 AND held < 4 AND seq > ?2 AND state IN ('sending', 'unknown') ",
+    "AND (state = 'sending' OR (profile_gone = 0 AND (?3 IS NULL OR retry_at <= ?3 OR retry_at > ?4))) ORDER BY seq LIMIT ?5"
+);
+
 impl Store {
     /// The message with an id, or `None` if there is none.
     ///
@@ -39,13 +59,11 @@ impl Store {
         client: &ClientId,
         id: &MessageId,
     ) -> Result<Option<OutboxRow>, StoreError> {
-        let row = sqlx::query(select!(
-            "WHERE client = ? AND message_id = ? AND attempt > 0"
-        ))
-        .bind(client.as_str())
-        .bind(&id.0)
-        .fetch_optional(&mut *self.readers.get().await?)
-        .await?;
+        let row = sqlx::query(BY_MESSAGE)
+            .bind(client.as_str())
+            .bind(&id.0)
+            .fetch_optional(&mut *self.readers.get().await?)
+            .await?;
         // An unreadable row must not prevent news of other messages from being recorded.
         Ok(row.as_ref().and_then(|row| self.readable_row(row)))
     }
@@ -63,11 +81,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<OutboxRow>, StoreError> {
         let (priority, seq) = after.map_or((-1, -1), |(priority, seq)| (priority.number(), seq));
-        let sql = select!(
-            "WHERE client = ? AND state = 'queued' AND held = 0 AND (priority, seq) > (?, ?) ORDER BY priority, seq LIMIT ?"
-        );
         loop {
-            let rows = sqlx::query(sql)
+            let rows = sqlx::query(NEXT_QUEUED)
                 .bind(client.as_str())
                 .bind(priority)
                 .bind(seq)
@@ -125,10 +140,7 @@ impl Store {
         client: &ClientId,
         now: Timestamp,
     ) -> Result<Vec<OutboxRow>, StoreError> {
-        let sql = select!(
-            "WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? AND held < 4 ORDER BY expires_at LIMIT 500"
-        );
-        let rows = sqlx::query(sql)
+        let rows = sqlx::query(EXPIRED)
             .bind(now.0)
             .bind(client.as_str())
             .fetch_all(&mut *self.readers.get().await?)
@@ -141,15 +153,15 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn has_ripe(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE state = 'queued' AND held = 1 AND not_before <= ?)";
-        Ok(sqlx::query_scalar(sql)
+        Ok(sqlx::query_scalar(RIPE)
             .bind(now.0)
             .fetch_one(&mut *self.readers.get().await?)
             .await?)
     }
 
     /// Messages whose sending has begun and whose outcome is missing or unknown but may still be
-    /// found out. Oldest first, after the sequence number `after`, at most [`DOUBTS`].
+    /// found out. Oldest first, after the sequence number `after`, at most [`DOUBTS`]; fewer only if
+    /// there are no more.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -163,19 +175,20 @@ impl Store {
             Doubtful::All => None,
             Doubtful::Due(at) => Some(at),
         };
-        let sql = select!(
-            "WHERE client = ?1 AND held < 4 AND seq > ?2 AND (state = 'sending' OR (state = 'unknown' AND profile_gone = 0 ",
-            "AND (?3 IS NULL OR retry_at <= ?3 OR retry_at > ?4))) ORDER BY seq LIMIT ?5"
-        );
-        let rows = sqlx::query(sql)
-            .bind(client.as_str())
-            .bind(after)
-            .bind(by.map(|at| at.0))
-            .bind(by.map(|at| at.plus_millis(LONGEST_DOUBT).0))
-            .bind(i64::try_from(DOUBTS).unwrap_or(i64::MAX))
-            .fetch_all(&mut *self.readers.get().await?)
-            .await?;
-        self.readable(&rows).await
+        loop {
+            let rows = sqlx::query(IN_DOUBT)
+                .bind(client.as_str())
+                .bind(after)
+                .bind(by.map(|at| at.0))
+                .bind(by.map(|at| at.plus_millis(LONGEST_DOUBT).0))
+                .bind(i64::try_from(DOUBTS).unwrap_or(i64::MAX))
+                .fetch_all(&mut *self.readers.get().await?)
+                .await?;
+            // Callers take a page with fewer rows for the last one.
+            if let Some(rows) = self.all_readable(&rows).await? {
+                return Ok(rows);
+            }
+        }
     }
 
     /// Sessions with messages whose sending has begun and whose outcome is missing or may still be

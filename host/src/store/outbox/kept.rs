@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::{
     OutboxRow,
     history::{Step, note_all},
-    read, select,
+    select,
 };
 use crate::{
     model::{ClientId, Timestamp},
@@ -26,6 +26,8 @@ pub(in crate::store) async fn hold_all(
         "UPDATE outbox SET held = 3 WHERE client = ? AND state = 'queued' AND held = 0 RETURNING seq",
         "UPDATE outbox SET held = 3 WHERE client = ? AND state = 'queued' AND held = 2 RETURNING seq",
         "UPDATE outbox SET held = 3 WHERE client = ? AND state = 'queued' AND held = 1 RETURNING seq",
+        // Those that cannot be read now are held for the same reason when they can be.
+        "UPDATE outbox SET held = 7 WHERE client = ? AND state = 'queued' AND held >= 4 AND held < 7 RETURNING seq",
     ] {
         held.extend(
             sqlx::query_scalar::<_, i64>(sql)
@@ -72,7 +74,8 @@ fn note(rest: &mut Script, messages: Vec<i64>, step: &Step) -> Result<(), StoreE
 }
 
 impl Store {
-    /// Messages that are held because they were accepted for another account; at most 500.
+    /// Messages that are held because they were accepted for another account; at most 500. Empty
+    /// only if there are none that can be read.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -80,10 +83,15 @@ impl Store {
         let sql = select!(
             "WHERE client = ? AND state = 'queued' AND held = 3 ORDER BY priority, seq LIMIT 500"
         );
-        let rows = sqlx::query(sql)
-            .bind(client.as_str())
-            .fetch_all(&mut *self.readers.get().await?)
-            .await?;
-        rows.iter().map(read).collect()
+        loop {
+            let rows = sqlx::query(sql)
+                .bind(client.as_str())
+                .fetch_all(&mut *self.readers.get().await?)
+                .await?;
+            // A row that was set aside must not keep the others from being cancelled.
+            if let Some(rows) = self.all_readable(&rows).await? {
+                return Ok(rows);
+            }
+        }
     }
 }

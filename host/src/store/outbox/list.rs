@@ -95,8 +95,7 @@ impl Store {
     }
 
     /// The messages that `words` identifies, newest first, at most 50. It is an id of the gateway,
-    /// an id of WhatsApp (bare or within a message key), or an idempotency key of `scope`. A
-    /// scheduled message is not found by its WhatsApp id.
+    /// an id of WhatsApp (bare or within a message key), or an idempotency key of `scope`.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -106,9 +105,12 @@ impl Store {
         scope: &str,
     ) -> Result<Vec<OutboxRow>, StoreError> {
         let bare = words.rsplit('_').next().unwrap_or(words);
+        // The index of WhatsApp's ids has a message from its first attempt on. Before that, each
+        // value of `held` has a partial index of its own.
         let sql = select!(
             "WHERE seq IN (SELECT seq FROM outbox WHERE id = ?1 UNION SELECT seq FROM outbox WHERE message_id = ?2 AND attempt > 0 ",
             "UNION SELECT seq FROM outbox WHERE state = 'queued' AND held = 0 AND message_id = ?2 ",
+            "UNION SELECT seq FROM outbox WHERE state = 'queued' AND held = 1 AND message_id = ?2 ",
             "UNION SELECT seq FROM outbox WHERE state = 'queued' AND held = 2 AND message_id = ?2 ",
             "UNION SELECT seq FROM outbox WHERE state = 'queued' AND held = 3 AND message_id = ?2 ",
             "UNION SELECT outbox.seq FROM idempotency JOIN outbox ON outbox.id = outbox_id WHERE scope = ?3 AND key = ?1) ORDER BY seq DESC LIMIT 50"

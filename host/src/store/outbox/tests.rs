@@ -111,6 +111,28 @@ async fn pages_go_back_to_the_first_row_and_filters_hold() {
 }
 
 #[tokio::test]
+async fn a_message_is_found_by_its_whatsapp_id_whatever_it_waits_for() {
+    let (_dir, store) = scratch().await;
+    for set in [
+        "held = 0",
+        "held = 1",
+        "held = 2",
+        "held = 3",
+        "state = 'sent', attempt = 1",
+    ] {
+        let new = row(set);
+        let id = new.message_id.clone();
+        store.accept(new).await.expect("stored");
+        let sql = sqlx::AssertSqlSafe(format!("UPDATE outbox SET {set} WHERE message_id = '{id}'"));
+        store.writer.statement(sqlx::query(sql)).await.expect("set");
+        for words in [id.0.clone(), format!("true_4915123456789@c.us_{id}")] {
+            let found = store.find_messages(&words, "api").await.expect("found");
+            assert_eq!(found.len(), 1, "{words}: {set}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn old_ends_are_forgotten_with_their_history_and_nothing_else_is() {
     let (_dir, store) = scratch().await;
     for row in [

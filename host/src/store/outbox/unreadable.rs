@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{AckLevel, Address, Content, MessageId, OutboundMessage, PhoneNumber, Priority},
-        store::{Ack, Filter, NewRow, OutboxId, scratch},
+        store::{Ack, DOUBTS, Doubtful, Filter, NewRow, OutboxId, scratch},
     };
 
     fn client() -> ClientId {
@@ -253,6 +253,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_could_not_be_read_when_the_account_changed_is_held_when_it_can_be() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("wharf.db");
+        let store = Store::open(&path).await.expect("store");
+        accepted(&store, "out_1", "4915123456789").await;
+        store
+            .spoil("UPDATE outbox SET message = json_set(message, '$.content.kind', 'hologram')")
+            .await;
+        assert_eq!(store.next_queued(&client(), None, 16).await, Ok(vec![]));
+        store.begin_anew(&client()).await.expect("begun anew");
+        store
+            .spoil("UPDATE outbox SET message = json_set(message, '$.content.kind', 'text')")
+            .await;
+        store.close().await;
+        let store = Store::open(&path).await.expect("store");
+        assert_eq!(
+            store.next_queued(&client(), None, 16).await,
+            Ok(vec![]),
+            "it would be sent from another account"
+        );
+        assert_eq!(
+            names(&store.kept(&client()).await.expect("read")),
+            ["out_1"]
+        );
+    }
+
+    #[tokio::test]
     async fn a_begun_row_that_cannot_be_read_holds_nobody_back_and_no_acknowledgement() {
         let (_dir, store) = scratch().await;
         accepted(&store, "out_1", "4915123456781").await;
@@ -268,7 +295,7 @@ mod tests {
         assert_eq!(
             names(
                 &store
-                    .begun(&client(), crate::store::Doubtful::All, 0)
+                    .begun(&client(), Doubtful::All, 0)
                     .await
                     .expect("read")
             ),
@@ -306,6 +333,34 @@ mod tests {
             .await
             .expect("noted");
         assert_eq!(names(&before), ["out_2"]);
+    }
+
+    #[tokio::test]
+    async fn a_page_of_doubts_is_full_although_some_of_them_cannot_be_read() {
+        let (_dir, store) = scratch().await;
+        let names: Vec<String> = (0..DOUBTS + 10).map(|n| format!("out_{n:03}")).collect();
+        futures_util::future::join_all(
+            names
+                .iter()
+                .map(|name| accepted(&store, name, "4915123456781")),
+        )
+        .await;
+        store
+            .spoil("UPDATE outbox SET state = 'unknown', attempt = 1")
+            .await;
+        store
+            .spoil("UPDATE outbox SET message = 'no JSON' WHERE seq <= 7")
+            .await;
+        let page = store
+            .begun(&client(), Doubtful::All, 0)
+            .await
+            .expect("read");
+        assert_eq!((page.len(), page[0].seq), (DOUBTS, 8));
+        let rest = store
+            .begun(&client(), Doubtful::All, page[DOUBTS - 1].seq)
+            .await
+            .expect("read");
+        assert_eq!(rest.len(), 3);
     }
 
     #[tokio::test]

@@ -14,13 +14,16 @@ let catchUps = 0;
  * @param {{since: number}} request In milliseconds since the epoch.
  */
 function catchUp({ since }) {
+  // An end that still waits to be told is that of the one before: told now, it would be taken for the end of this one, and
+  // what this one has not told yet would count as told.
+  waiting.delete(endOf(catchUps));
   catchUps += 1;
   const mine = catchUps;
   const isCurrent = () => mine === catchUps;
   /** @param {CatchUpEnd | undefined} outcome */
   const end = (outcome) => {
     if (!isCurrent() || !outcome) return;
-    waiting.set(`the end of catch-up ${mine}`, { since: Date.now(), end: outcome });
+    waiting.set(endOf(mine), { since: Date.now(), end: outcome });
     tellWaiting();
   };
   readMissed(since / 1000, isCurrent).then(end, (error) => {
@@ -29,6 +32,8 @@ function catchUp({ since }) {
   });
 }
 onCall("catch_up", catchUp, ["catch_up"]);
+/** @param {number} number */
+const endOf = (number) => `the end of catch-up ${number}`;
 
 /**
  * @param {number} start In seconds.

@@ -101,6 +101,36 @@ function missing(capability) {
   return CONTRACT[capability].parts.filter((path) => lookUp(path) === undefined);
 }
 
+// Subscriptions to emitters that are not there yet; each status looks for them again.
+/** @type {{path: EmitterPath, events: string, listener: (...args: any[]) => unknown}[]} */
+let awaited = [];
+/** @type {Set<EmitterPath>} */
+const subscribed = new Set();
+/**
+ * Subscribes to an emitter as soon as it is there. What it throws at that is a fault, and the same is not tried again.
+ * @param {EmitterPath} path
+ * @param {string} events
+ * @param {(...args: any[]) => unknown} listener
+ */
+function listen(path, events, listener) {
+  awaited.push({ path, events, listener });
+  listenToArrived();
+}
+function listenToArrived() {
+  const arrived = awaited.filter(({ path }) => (attempt(() => lookUp(path)) ?? null) !== null);
+  awaited = awaited.filter((one) => !arrived.includes(one));
+  for (const { path, events, listener } of arrived) safely(subscribe, `listening to ${path}`)(path, events, listener);
+}
+/**
+ * @param {EmitterPath} path
+ * @param {string} events
+ * @param {(...args: any[]) => unknown} listener
+ */
+function subscribe(path, events, listener) {
+  lookUp(path).on(events, listener);
+  subscribed.add(path);
+}
+
 /**
  * Both forms of an address, as far as the page knows them without asking the server.
  * @param {Wid | string} wid

@@ -1,5 +1,16 @@
 // The kinds of content in WhatsApp Web: how each is read from its messages, and how it is made.
 
+/**
+ * The content of a message, as `model/content/bridge.rs` writes and reads it.
+ * @typedef {TextContent
+ *   | MediaContent
+ *   | { kind: "location", latitude: number, longitude: number, name: string | null }
+ *   | { kind: "contact", display_name: string, vcard: string }
+ *   | { kind: "poll", question: string, options: string[], selectable: number }
+ *   | { kind: "other", type: string | null, json: string }
+ * } Content
+ */
+
 /** @type {Record<string, string>} WhatsApp Web's names of media types, and ours. */
 const MEDIA = { image: "image", video: "video", audio: "audio", ptt: "voice", document: "document", sticker: "sticker" };
 /**

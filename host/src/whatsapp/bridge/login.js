@@ -1,7 +1,11 @@
-// A login is kept in Local Storage (and IndexedDB). Chromium writes Local Storage to disk seconds
-// to a minute late, so a browser that is killed soon after linking loses it and keeps IndexedDB.
-// The gateway keeps a copy and restores it, once per browser, before WhatsApp Web reads it. A login
-// that was ended leaves `post-logout` there and is not restored.
+// What makes a login lies in Local Storage (and IndexedDB). Chromium writes Local Storage to the disk seconds to a
+// minute late, so a browser that is killed soon after linking loses it and keeps IndexedDB. The gateway keeps a copy
+// and puts it back, once per browser, before WhatsApp Web looks.
+//
+// Only the first document of a browser gets the copy as `LOGIN`: at a log-out WhatsApp Web clears Local Storage and Session
+// Storage, so nothing that is noted there would keep a later document from bringing the ended login back. `post-logout`
+// stands in Local Storage while a log-out is not complete. The note in Session Storage is for a document that takes the
+// place of the first one while the page is still being opened.
 const NOT_LOGIN = new Set(["whatsapp-mutex", "post-logout"]);
 let loginTold = false;
 
@@ -13,7 +17,7 @@ function restoreLogin() {
 }
 
 function tellLogin() {
-  if (loginTold || localStorage.getItem("last-wid-md") === null) return;
+  if (loginTold || logoutTold || localStorage.getItem("last-wid-md") === null) return;
   loginTold = true;
   /** @type {Record<string, string>} */
   const entries = {};

@@ -48,6 +48,7 @@ function tellWaiting() {
     }
     numbered += 1;
     const size = safely(emit, "telling a message")("message", { number: numbered, ...said });
+    // Nothing of it was told, so nobody says that it is recorded.
     if (size === undefined) continue;
     unrecorded.push({ number: numbered, size, since });
     bounded(seen, key);
@@ -104,8 +105,7 @@ const tellAck = safely(
 );
 
 function watchMessages() {
-  const collection = need("WAWebCollections.Msg");
-  collection.on("change:ack", tellAck);
-  collection.on("add", take);
-  for (const msg of [...collection.getModelsArray()]) take(msg);
+  listen("WAWebCollections.Msg", "change:ack", tellAck);
+  listen("WAWebCollections.Msg", "add", take);
+  for (const msg of [...need("WAWebCollections.Msg").getModelsArray()]) take(msg);
 }

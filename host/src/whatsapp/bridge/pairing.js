@@ -24,12 +24,19 @@ function waitsForLink() {
 
 /** @param {PairingFlow} flow */
 async function makeCode(flow) {
-  clearTimeout(flow.timer);
-  need("WAWebAltDeviceLinkingApi.setPairingType")("ALT_DEVICE_LINKING");
-  await need("WAWebAltDeviceLinkingApi.initializeAltDeviceLinking")();
-  const code = String(await need("WAWebAltDeviceLinkingApi.startAltLinkingFlow")(flow.phone, true));
-  if (pairing === flow) flow.timer = setTimeout(renewCode, CODE_LIFE);
-  return { code, ttl: CODE_LIFE };
+  flow.making = true;
+  try {
+    need("WAWebAltDeviceLinkingApi.setPairingType")("ALT_DEVICE_LINKING");
+    spendQr();
+    await need("WAWebAltDeviceLinkingApi.initializeAltDeviceLinking")();
+    const code = String(await need("WAWebAltDeviceLinkingApi.startAltLinkingFlow")(flow.phone, true));
+    // Whatever was set meanwhile was for the code before this one.
+    clearTimeout(flow.timer);
+    if (pairing === flow) flow.timer = setTimeout(renewCode, CODE_LIFE);
+    return { code, ttl: CODE_LIFE };
+  } finally {
+    flow.making = false;
+  }
 }
 
 // Preparing the pairing flow has discarded the secret of the QR code on display, so only the QR
@@ -40,14 +47,18 @@ const backToQr = safely(async () => {
 });
 /** @param {string} reason */
 function endPairing(reason) {
-  clearTimeout(pairing?.timer);
+  if (pairing) {
+    clearTimeout(pairing.timer);
+    pairing.ended = reason;
+  }
   pairing = null;
   emit("pairing_ended", { reason });
 }
 
 const renewCode = safely(async () => {
   const flow = pairing;
-  if (!flow || linking || !waitsForLink()) return;
+  // Two that are made at the same time would spoil each other.
+  if (!flow || flow.making || linking || !waitsForLink()) return;
   flow.renewals += 1;
   let failure = `the code was renewed ${RENEWALS} times and nobody typed it`;
   if (flow.renewals <= RENEWALS) {
@@ -82,19 +93,19 @@ async function pairingCode({ number }) {
   if (!waitsForLink()) throw refusal("the page does not wait for a link");
   if (linking) throw refusal("a passkey is awaited: another code would end that");
   /** @type {PairingFlow} */
-  const flow = { phone: number, renewals: 0, timer: undefined };
+  const flow = { phone: number, renewals: 0, timer: undefined, making: false, ended: undefined };
   clearTimeout(pairing?.timer);
   pairing = flow;
+  const over = () => refusal(flow.ended === undefined ? "another code was asked for meanwhile" : `it ended before there was a code: ${flow.ended}`);
   const made = await makeCode(flow).catch((error) => {
+    if (pairing !== flow) throw over();
     const reason = pairingFault(error);
-    if (pairing === flow) {
-      endPairing(reason);
-      backToQr();
-    }
+    endPairing(reason);
+    backToQr();
     const failure = PAIRING_FAILURES.get(reason);
     throw failure ? new CallError(failure) : refusal(reason);
   });
-  if (pairing !== flow) throw refusal("another code was asked for meanwhile");
+  if (pairing !== flow) throw over();
   emit("pairing_code", made);
   return made;
 }
@@ -116,21 +127,20 @@ function watchPairing() {
     endPairing(linked ? "linked" : "the connection was lost");
     return linked ? undefined : use("WAWebAltDeviceLinkingApi.initializeQRLinking")?.();
   });
-  need("WAWebSocketModel.Socket").on("change:state", connectionChanged);
-  const events = use("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents");
-  events?.on("link_device_events:refresh_alt_linking_code", renewCode);
-  events?.on("link_device_events:error_alt_linking", renewCode);
-  // The phone has the code and is finishing; a new code now would break that.
+  listen("WAWebSocketModel.Socket", "change:state", connectionChanged);
+  listen("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents", "link_device_events:refresh_alt_linking_code", renewCode);
+  listen("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents", "link_device_events:error_alt_linking", renewCode);
+  // The phone has the code and is finishing: another one now would spoil it.
   const phoneHasCode = safely(() => {
     if (!pairing) return;
     clearTimeout(pairing.timer);
     pairing.timer = setTimeout(renewCode, AFTER_HELLO);
   });
-  events?.on("link_device_events:primary_hello_received", phoneHasCode);
+  listen("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents", "link_device_events:primary_hello_received", phoneHasCode);
   const askedAgain = safely(() => {
     if (!pairing) return;
     endPairing("WhatsApp wants the code to be asked for again");
     backToQr();
   });
-  events?.on("link_device_events:force_manual_refresh", askedAgain);
+  listen("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents", "link_device_events:force_manual_refresh", askedAgain);
 }

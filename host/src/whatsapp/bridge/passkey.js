@@ -123,6 +123,7 @@ function askForPasskey({ publicKey, signal }) {
     if (!linked) {
       linking ??= {};
       linkStage = "signing";
+      spendQr();
     }
     signal?.addEventListener("abort", () => {
       if (asking !== question) return;
@@ -211,6 +212,7 @@ function beginLinking() {
   const again = linking !== null;
   if (pairing) endPairing("passkey");
   linking = {};
+  spendQr();
   linkStage = "void";
   emit("passkey", { stage: "asked" });
   // The previous challenge is void, and the question for it must have failed before the page can be
@@ -245,9 +247,12 @@ function pressCheckpoint(button) {
   if (dialog) pressed.add(dialog);
   button.click();
 }
+// Whether there was a subscription at the last look: a request that came before it is to be seen on the screen alone.
+let heardRequests = false;
 const lookForCheckpoint = safely(() => {
+  const hears = heardRequests;
+  heardRequests = subscribed.has("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents");
   if (asking || linking) return;
-  const hears = use("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents") !== undefined;
   if (!hears && waitsForLink() && document.querySelector('[data-testid="shortcake_passkey_prompt_card"]')) {
     beginLinking();
     return;
@@ -329,29 +334,36 @@ function cancelPasskey() {
 }
 
 function watchPasskey() {
-  const events = use("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents");
-  events?.on("link_device_events:passkey_prologue_request", safely(beginLinking));
+  setInterval(lookForCheckpoint, 1_000);
+  listen("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents", "link_device_events:passkey_prologue_request", safely(beginLinking));
   const prologueSent = safely(() => {
     if (!linking) return;
     linkStage = "phone";
     emit("passkey", { stage: "phone" });
   });
-  events?.on("link_device_events:shortcake_prologue_sent", prologueSent);
+  listen("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents", "link_device_events:shortcake_prologue_sent", prologueSent);
   const codeReady = safely((/** @type {unknown} */ code, /** @type {unknown} */ skip) => {
     if (!linking) return;
-    // If no comparison is needed, the page confirms by itself, and a second confirmation would be
-    // an error.
-    linkStage = skip === true ? "finishing" : "confirm";
-    if (skip === true) emit("passkey", { stage: "finishing" });
-    else emit("passkey", { stage: "confirm", code: String(code ?? use("WAWebShortcakeLinkingApi.getVerificationCode")?.()) });
+    // Whoever need not compare it: the page confirms by itself, and a second time would be an error.
+    if (skip === true) {
+      linkStage = "finishing";
+      emit("passkey", { stage: "finishing" });
+      return;
+    }
+    const shown = String(code ?? attempt(() => use("WAWebShortcakeLinkingApi.getVerificationCode")?.()) ?? "");
+    if (shown === "") {
+      tellFailure("the page does not say which code the phone should show");
+      return;
+    }
+    linkStage = "confirm";
+    emit("passkey", { stage: "confirm", code: shown });
   });
-  events?.on("link_device_events:shortcake_verification_code_ready", codeReady);
+  listen("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents", "link_device_events:shortcake_verification_code_ready", codeReady);
   const failed = safely((/** @type {unknown} */ reason) => {
     if (linking && linkStage !== "void") tellFailure(String(reason ?? "unknown"));
   });
-  events?.on("link_device_events:shortcake_error", failed);
-  need("WAWebSocketModel.Socket").on("change:state", safely(endWithConnection));
-  setInterval(lookForCheckpoint, 1_000);
+  listen("WAWebLinkDeviceEvents.WAWebLinkDeviceEvents", "link_device_events:shortcake_error", failed);
+  listen("WAWebSocketModel.Socket", "change:state", safely(endWithConnection));
 }
 // A lost connection ends the ceremony, and QR codes follow when it is back; if the connection ends
 // because the phone has finished, the login is stored already.

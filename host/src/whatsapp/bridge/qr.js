@@ -12,14 +12,17 @@
  * }} QrModules
  */
 
-/** @type {string | null} */
+/** @type {string | null} The ref whose QR was told last, or lost its secret before that. */
 let lastRef = null;
+/** @type {string | null} The ref whose text is being made. */
+let makingRef = null;
 
 /** @param {string} ref */
 async function qrText(ref) {
   const noise = await need("WAWebUserPrefsInfoStore.waNoiseInfo").get();
   const identity = await need("WAWebSignalStoreApi.waSignalStore").getRegistrationInfo();
   const secret = need("WAWebUserPrefsMultiDevice.getADVSecretKey")();
+  if (!secret) throw new TypeError("the secret is not there");
   const encode = need("WABase64.encodeB64");
   const platform = need("WAWebCompanionRegClientUtils.DEVICE_PLATFORM");
   return [ref, encode(noise.staticKeyPair.pubKey), encode(identity.identityKeyPair.pubKey), secret, platform].join(",");
@@ -31,20 +34,34 @@ const shownText = () => document.querySelector("div[data-ref]")?.getAttribute("d
 const tellQr = safely(async () => {
   const conn = use("WAWebConnModel.Conn");
   const ref = conn?.ref;
-  if (pairing || linking || !ref || ref === lastRef || isRegistered()) return;
-  lastRef = ref;
+  if (!conn || !ref || ref === lastRef || ref === makingRef || isRegistered()) return;
+  if (pairing || linking) {
+    spendQr();
+    return;
+  }
+  makingRef = ref;
   let code;
   try {
-    code = await qrText(ref);
-  } catch {
-    await sleep(200);
-    code = shownText();
+    code = await qrText(ref).catch(() => sleep(200).then(shownText));
+  } finally {
+    if (makingRef === ref) makingRef = null;
   }
-  if (code && !pairing && !linking) emit("qr", { code, ttl: Number(conn.refTTL) || 20_000 });
+  // Without a text it is made again with the next status.
+  if (!code || conn.ref !== ref || ref === lastRef || isRegistered()) return;
+  if (pairing || linking) {
+    spendQr();
+    return;
+  }
+  lastRef = ref;
+  emit("qr", { code, ttl: Number(conn.refTTL) || 20_000 });
 });
+// The present ref has lost its secret, to a code or a passkey: its QR leads nowhere, also when that is over.
+function spendQr() {
+  lastRef = use("WAWebConnModel.Conn")?.ref ?? lastRef;
+}
 
 function watchQr() {
-  use("WAWebConnModel.Conn")?.on("change:ref", tellQr);
+  listen("WAWebConnModel.Conn", "change:ref", tellQr);
   tellQr();
 }
 

@@ -24,18 +24,22 @@ async function watchStorage() {
 }
 const bus = () => use("WAWebBackendEventBus.BackendEventBus");
 
+/**
+ * What cannot be watched in this build is a fault. The rest is watched all the same: a session that becomes ready and never
+ * receives would look healthy.
+ * @param {() => void} watch
+ */
+const begin = (watch) => safely(watch, `starting ${watch.name}`)();
+
 async function start() {
   emit("hello");
   safely(restoreLogin)();
   safely(watchStorage)();
   await when(() => window.Debug?.VERSION && missing("link").length === 0);
-  watchStatus();
-  watchQr();
-  watchPairing();
-  watchPasskey();
+  for (const watch of [watchStatus, watchQr, watchPairing, watchPasskey]) begin(watch);
   await when(() => missing("inbound").length === 0);
-  watchMessages();
+  begin(watchMessages);
   planStatus();
 }
 Object.defineProperty(window, "__wharf", { value: Object.freeze({ call }), enumerable: false });
-start().catch(() => {});
+start().catch((error) => fault("starting", error));

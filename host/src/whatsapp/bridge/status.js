@@ -74,8 +74,11 @@ onCall("status", (/** @type {Ticket | null} */ ticket) => {
 const tellStatus = safely(function tellStatus() {
   statusPlanned = false;
   watchUpdater();
+  listenToArrived();
   const now = currentStatus();
-  if (now.hasSynced && now.registered) tellLogin();
+  // A QR whose text could not be had so far.
+  if (now.socket === "UNPAIRED") tellQr();
+  if (now.hasSynced && now.registered) safely(tellLogin)();
   const text = JSON.stringify(now);
   if (text === lastStatus) return;
   lastStatus = text;
@@ -136,25 +139,24 @@ function logout() {
 onCall("logout", logout, ["logout"]);
 
 function watchStatus() {
-  const socket = need("WAWebSocketModel.Socket");
-  socket.on("change:state change:stream change:hasSynced", safely(planStatus));
+  // First, so that whatever cannot be listened to is seen within two seconds.
+  setInterval(tellStatus, 2_000);
+  planStatus();
+  listen("WAWebSocketModel.Socket", "change:state change:stream change:hasSynced", safely(planStatus));
   const stateChanged = safely((/** @type {unknown} */ _, /** @type {unknown} */ state) => {
     if (state === "UNPAIRED_IDLE" && !pairing && !linking) emit("qr_exhausted");
   });
-  socket.on("change:state", stateChanged);
-  use("WAWebStreamModel.Stream")?.on("change:mode change:needsUpdate", safely(planStatus));
-  use("WAWebConnModel.Conn")?.on("change:pushname", safely(planStatus));
-  const cmd = use("WAWebCmd.Cmd");
+  listen("WAWebSocketModel.Socket", "change:state", stateChanged);
+  listen("WAWebStreamModel.Stream", "change:mode change:needsUpdate", safely(planStatus));
+  listen("WAWebConnModel.Conn", "change:pushname", safely(planStatus));
   for (const name of LOGOUT) {
     const said = safely((/** @type {unknown} */ reason) => loggedOut(typeof reason === "string" ? reason : name.replace("_from_bridge", "")));
-    cmd?.on(name, said);
+    listen("WAWebCmd.Cmd", name, said);
   }
   // The event is also sent at every login, then to say that there is no ban.
   const banned = safely((/** @type {{banned?: unknown, code?: unknown, expire?: unknown} | undefined} */ ban) => {
     if (ban?.banned === true) emit("banned", { code: String(ban.code ?? "402"), expire: Number(ban.expire) || null });
   });
-  cmd?.on("account_temporarily_banned_from_bridge", banned);
-  cmd?.on("reachout_timelock_state_change", safely(planStatus));
-  setInterval(tellStatus, 2_000);
-  planStatus();
+  listen("WAWebCmd.Cmd", "account_temporarily_banned_from_bridge", banned);
+  listen("WAWebCmd.Cmd", "reachout_timelock_state_change", safely(planStatus));
 }

@@ -5,13 +5,18 @@
 const page = Math.random().toString(36).slice(2);
 let count = 0;
 /**
- * Sends a report; returns its length in characters.
+ * Says how many characters that were. What is more than the gateway takes at a time is not said: it would be dropped there,
+ * and the gateway could not say which message it was that it will never record.
  * @param {string} type
  * @param {object} data
  */
 function emit(type, data = {}) {
   count += 1;
   const said = written({ page, n: count, type, ...data });
+  // A unit of a text has three bytes at most.
+  if (said.length * 3 > MOST_SAID && new TextEncoder().encode(said).length > MOST_SAID) {
+    throw new RangeError(`news of the type ${type} are too long to be told`);
+  }
   window[BINDING]?.(said);
   return said.length;
 }

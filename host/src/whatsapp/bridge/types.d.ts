@@ -7,6 +7,8 @@
 
 // The constants that `script.rs` puts before the bridge.
 declare const BINDING: `__${string}`;
+/** The most bytes of UTF-8 that the gateway takes at a time. */
+declare const MOST_SAID: number;
 declare const CONTRACT: Record<Capability, { feature: string; parts: string[] }>;
 declare const LOGIN: Record<string, string> | null;
 
@@ -123,6 +125,9 @@ interface WhatsApp
   "WAWebUserPrefsMeUser.getMaybeMePnUser": () => Wid | undefined;
 }
 
+/** What tells of changes, by the names of the contract. */
+type EmitterPath = { [P in keyof WhatsApp]: WhatsApp[P] extends Emitter ? P : never }[keyof WhatsApp];
+
 /** Both forms of a chat's address, as far as they are known. */
 interface Address {
   chat: string;
@@ -142,14 +147,7 @@ type CallFailure =
   | { kind: "refused"; reason: string }
   | { kind: "failed"; reason: string };
 
-/** The content of a message, as `model/content/bridge.rs` writes and reads it. */
-type Content =
-  | TextContent
-  | { kind: "location"; latitude: number; longitude: number; name: string | null }
-  | { kind: "contact"; display_name: string; vcard: string }
-  | { kind: "poll"; question: string; options: string[]; selectable: number }
-  | MediaContent
-  | { kind: "other"; type: string | null; json: string };
+/** The kinds with more than a few fields of {@link Content}, which `kinds.js` lists. */
 interface TextContent {
   kind: "text";
   body: string;
@@ -167,7 +165,7 @@ interface MediaContent {
 /** Reads a field of a message; undefined when it cannot be read. */
 type Reader = (field: string) => any;
 /** The kinds that the bridge can read; the others arrive as `other`. */
-type ReadableKind = "text" | "media" | "location" | "contact" | "poll";
+type ReadableKind = Exclude<Content["kind"], "other">;
 /** How a kind of content is read and sent. */
 interface Kind<C> {
   /** WhatsApp Web's names of the message types that are read as this kind. */
@@ -214,6 +212,10 @@ interface PairingFlow {
   phone: string;
   renewals: number;
   timer: ReturnType<typeof setTimeout> | undefined;
+  /** A code is on its way. */
+  making: boolean;
+  /** Why no code can be typed any more; undefined also while another flow has taken its place. */
+  ended: string | undefined;
 }
 
 /** A question of the page that is waiting for an answer. */

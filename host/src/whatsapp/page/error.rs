@@ -29,7 +29,21 @@ pub enum PageError {
         /// The error text of the browser or of the bridge.
         reason: String,
     },
-    /// This build of WhatsApp Web lacks modules that the call needs; nothing was begun.
+    /// There is no bridge in the page, which is just being loaded, or is not WhatsApp Web.
+    #[error("the page went away during {what}: no bridge in this page")]
+    NoBridge {
+        /// What was asked.
+        what: &'static str,
+    },
+    /// The page or its bridge threw while it worked, or its answer cannot be read.
+    #[error("the page failed at {what}: {reason}")]
+    Failed {
+        /// What was asked.
+        what: &'static str,
+        /// The error's words.
+        reason: String,
+    },
+    /// This build of WhatsApp Web lacks what is needed: nothing was begun.
     #[error("this build of WhatsApp Web lacks {missing:?}, needed for {what}")]
     ContractBroken {
         /// The question that was asked.

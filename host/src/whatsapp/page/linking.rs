@@ -49,9 +49,8 @@ pub trait PageLinking: PageChannel {
         ask(self, order).await
     }
 
-    /// Unlinks the account. Returns when the page has reported the log-out, is reloaded, or has not
-    /// reported it within 8 s; so `Ok` does not prove that the login has ended, which
-    /// [`PageEvent::LoggedOut`](super::PageEvent::LoggedOut) reports.
+    /// Unlinks the account and waits until the page says so or is reloaded. A page that fails at it,
+    /// or has no bridge, has not said so.
     async fn logout(&self) -> Result<(), PageError> {
         match ask(self, &Logout).await {
             // The reload has discarded the answer.
@@ -149,4 +148,51 @@ pub(in crate::whatsapp) fn life(millis: f64, longest: Duration) -> Duration {
     Duration::try_from_secs_f64(millis / 1000.0)
         .unwrap_or(longest)
         .min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::whatsapp::{Call, page::no_bridge};
+
+    /// A page with one answer.
+    #[derive(Debug)]
+    struct Answers(Result<Value, PageError>);
+
+    #[async_trait]
+    impl PageChannel for Answers {
+        async fn call(&self, _: Call) -> Result<Value, PageError> {
+            self.0.clone()
+        }
+    }
+
+    impl PageLinking for Answers {}
+
+    #[tokio::test]
+    async fn a_log_out_has_begun_when_the_page_is_reloaded_and_not_when_it_fails() {
+        let what = "logout";
+        let logout = async |answer| Answers(answer).logout().await;
+        assert_eq!(logout(Ok(json!({"ok": null}))).await, Ok(()));
+        let reloaded = PageError::Gone {
+            what,
+            reason: "the page was loaded anew".into(),
+        };
+        assert_eq!(logout(Err(reloaded)).await, Ok(()));
+        assert_eq!(
+            logout(Ok(
+                json!({"error": {"kind": "failed", "reason": "no socket"}})
+            ))
+            .await,
+            Err(PageError::Failed {
+                what,
+                reason: "no socket".into()
+            })
+        );
+        assert_eq!(
+            logout(Ok(no_bridge())).await,
+            Err(PageError::NoBridge { what })
+        );
+    }
 }

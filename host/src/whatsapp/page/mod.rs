@@ -19,17 +19,7 @@ mod question;
 mod reading;
 mod sending;
 
-pub use self::{
-    error::PageError,
-    event::{Fault, PageEvent, SendNews, SendProgress},
-    life::{
-        BrowserReport, Capability, ContractReport, PageLife, PageStatus, Renamed, Stage, TimeLock,
-    },
-    linking::{PageLinking, PairingCode},
-    question::{Call, Limit, PageChannel},
-    reading::PageReading,
-    sending::{Found, PageSend, PageSending, Stored},
-};
+pub use self::{error::*, event::*, life::*, linking::*, question::*, reading::*, sending::*};
 pub(super) use self::{
     life::Status,
     linking::life,

@@ -135,15 +135,16 @@ pub(in crate::whatsapp) fn no_bridge() -> Value {
 
 /// Reads a reply. A reply that cannot be read does not tell whether anything was begun.
 fn read<T: DeserializeOwned>(what: &'static str, reply: Value) -> Result<T, PageError> {
-    let gone = |reason: String| PageError::Gone { what, reason };
-    let unreadable =
-        |error: serde_json::Error| gone(format!("an unreadable answer ({:?})", error.classify()));
+    let unreadable = |error: serde_json::Error| PageError::Failed {
+        what,
+        reason: format!("an unreadable answer ({:?})", error.classify()),
+    };
     match serde_json::from_value(reply).map_err(unreadable)? {
         Reply::Ok(answer) => serde_json::from_value(answer).map_err(unreadable),
         Reply::Error(error) => Err(match error {
-            // An error page, or a broken script of the operator, has begun nothing; but it cannot
-            // be told from a page that is just loading.
-            BridgeError::NoBridge => gone("no bridge in this page".into()),
+            // An error page, or an operator's script that is broken, has begun nothing; but neither
+            // can it be told from a page that is just being loaded.
+            BridgeError::NoBridge => PageError::NoBridge { what },
             BridgeError::Booting => PageError::Booting { what },
             BridgeError::ContractBroken { missing } => PageError::ContractBroken { what, missing },
             BridgeError::NoSuchChat => PageError::NoSuchChat,
@@ -151,7 +152,7 @@ fn read<T: DeserializeOwned>(what: &'static str, reply: Value) -> Result<T, Page
             BridgeError::RateLimited => PageError::RateLimited { what },
             BridgeError::NotAvailable => PageError::NotAvailable { what },
             BridgeError::Refused { reason } => PageError::Refused { what, reason },
-            BridgeError::Failed { reason } => gone(reason),
+            BridgeError::Failed { reason } => PageError::Failed { what, reason },
         }),
     }
 }
@@ -220,11 +221,12 @@ mod tests {
             read(json!({"error": {"kind": "contract_broken", "missing": ["A.b"]}})),
             Err(PageError::ContractBroken { what, missing })
         );
+        assert_eq!(read(no_bridge()), Err(PageError::NoBridge { what }));
         assert_eq!(
-            read(no_bridge()),
-            Err(PageError::Gone {
+            read(json!({"error": {"kind": "failed", "reason": "TypeError"}})),
+            Err(PageError::Failed {
                 what,
-                reason: "no bridge in this page".into()
+                reason: "TypeError".into()
             })
         );
         let odd = [
@@ -238,7 +240,7 @@ mod tests {
         for reply in odd {
             let answer = read(reply.clone());
             assert!(
-                matches!(&answer, Err(PageError::Gone { reason, .. }) if reason.contains("unreadable")),
+                matches!(&answer, Err(PageError::Failed { reason, .. }) if reason.contains("unreadable")),
                 "{reply}: {answer:?}"
             );
         }

@@ -10,7 +10,9 @@ use super::{
     error::PageError,
     question::{Limit, PageChannel, Question, ask},
 };
-use crate::model::{AckLevel, Address, Content, MessageId, PhoneNumber, Recipient, content};
+use crate::model::{
+    AckLevel, Address, Content, MessageId, PhoneNumber, Recipient, content, millis,
+};
 
 /// The calls that send messages through a page.
 #[async_trait]
@@ -54,7 +56,7 @@ pub trait PageSending: PageChannel {
             self,
             &Typing {
                 chat,
-                millis: u64::try_from(how_long.as_millis()).unwrap_or(u64::MAX),
+                millis: millis(how_long),
             },
         )
         .await

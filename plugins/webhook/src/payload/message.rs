@@ -6,10 +6,9 @@ mod content;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
 use wharf_plugin::{Failure, InboundMessage, OutboundMessage, Sent};
 
-use self::content::{Media, Place, Poll, Reaction};
+use self::content::{DataOfKind, OfKind};
 use super::{
     ack::AckName,
     address::{Address, address, key},
@@ -41,19 +40,6 @@ pub(crate) struct Message<'a> {
     participant: &'a str,
     /// The author, in a group; null in other chats and for messages sent by the gateway.
     author: Option<&'a str>,
-    /// The text, the caption or the question; empty if the kind has none, or if the plugin lacks
-    /// the grant `bodies`.
-    body: &'a str,
-    /// Whether it has a file.
-    has_media: bool,
-    /// The file, without its bytes.
-    media: Option<Media<'a>>,
-    /// Always empty.
-    media_url: &'static str,
-    /// The place; only for a location.
-    location: Option<Place<'a>>,
-    /// The vCard of a contact; otherwise empty.
-    v_cards: Vec<&'a str>,
     /// The level of acknowledgement: -1 failed, 1 WhatsApp's server, 2 a device of the recipient, 3
     /// read, 4 played.
     #[cfg_attr(test, schemars(range(min = -1, max = 4)))]
@@ -62,21 +48,12 @@ pub(crate) struct Message<'a> {
     ack_name: AckName,
     /// The message that it replies to.
     reply_to: Option<ReplyTo<'a>>,
-    /// The poll; only for a poll.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    poll: Option<Poll<'a>>,
-    /// The reaction; only for a reaction.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reaction: Option<Reaction<'a>>,
-    /// The id of the edited message; only for an edit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    edited_message_id: Option<&'a str>,
-    /// The id of the deleted message; only for a deletion.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revoked_message_id: Option<&'a str>,
     /// Why it was not sent; only for a failed message.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Reason<'a>>,
+    /// The fields of its kind.
+    #[serde(flatten)]
+    of_kind: OfKind<'a>,
     /// Further data of the gateway.
     #[serde(rename = "_data")]
     data: Data<'a>,
@@ -116,9 +93,9 @@ struct Reason<'a> {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookData"))]
 struct Data<'a> {
-    /// WhatsApp Web's name of the kind; `chat` is a text.
-    #[serde(rename = "type")]
-    kind: &'a str,
+    /// The fields of its kind.
+    #[serde(flatten)]
+    of_kind: DataOfKind<'a>,
     /// The chat, in all known forms.
     chat: Address<'a>,
     /// The author; only for a received message.
@@ -130,27 +107,6 @@ struct Data<'a> {
     /// The pairs of the API call; only for a message of the gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<BTreeMap<&'a str, &'a str>>,
-    /// The ids that the text mentions; only for a text or an edit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mentions: Option<&'a [String]>,
-    /// The size of the file in bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<u64>,
-    /// The SHA-256 of the file in hexadecimal; empty when not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<String>,
-    /// The displayed name of a contact.
-    #[serde(skip_serializing_if = "Option::is_none", rename = "vcardFormattedName")]
-    vcard_formatted_name: Option<&'a str>,
-    /// How many options of a poll one person may choose; 0 means any number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    poll_selectable_options_count: Option<u32>,
-    /// Whether a message is deleted for everyone in the chat.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    for_everyone: Option<bool>,
-    /// WhatsApp's data of a kind that the gateway does not model.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<Value>,
 }
 
 pub(super) fn received_message<'a>(message: &'a InboundMessage, me: &'a str) -> Message<'a> {
@@ -166,12 +122,13 @@ pub(super) fn received_message<'a>(message: &'a InboundMessage, me: &'a str) -> 
     } else {
         (chat.as_str(), me)
     };
-    let common = content::of(&message.content);
+    let (of_kind, data) = content::of(&message.content);
     let data = Data {
+        of_kind: data,
         notify_name: Some(message.push_name.as_deref()),
         chat: address(&message.chat),
         sender: Some(address(&message.sender)),
-        ..common.data
+        ..Data::default()
     };
     Message {
         id: Some(key(message.from_me, chat, &message.id, participant)),
@@ -185,8 +142,9 @@ pub(super) fn received_message<'a>(message: &'a InboundMessage, me: &'a str) -> 
         ack: 1,
         ack_name: AckName::Server,
         reply_to: reply_to(message.reply_to.as_deref()),
+        of_kind,
         data,
-        ..common
+        ..Message::default()
     }
 }
 
@@ -218,7 +176,7 @@ fn outbound<'a>(
     at: u64,
 ) -> Message<'a> {
     let chat = &message.to.chat;
-    let common = content::of(&message.content);
+    let (of_kind, data) = content::of(&message.content);
     let metadata = message
         .metadata
         .iter()
@@ -232,12 +190,14 @@ fn outbound<'a>(
         source: "api",
         to: chat,
         reply_to: reply_to(message.reply_to.as_deref()),
+        of_kind,
         data: Data {
+            of_kind: data,
             chat: address(&message.to),
             metadata: Some(metadata),
-            ..common.data
+            ..Data::default()
         },
-        ..common
+        ..Message::default()
     }
 }
 

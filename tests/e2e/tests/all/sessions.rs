@@ -167,6 +167,17 @@ async fn sessions_are_made_told_and_deleted_while_others_work_on() -> Result<()>
             .json["code"]
             == "session_in_configuration"
     );
+    // What cannot be set aside is still there, and so is its session, at rest.
+    let shelf = house.folder().join("session/.quarantine");
+    std::fs::write(&shelf, "no folder")?;
+    let failed = answer(delete("/v1/sessions/sales")).await?.expect(500)?;
+    ensure!(failed.json["code"] == "cleanup_failed", "{failed:?}");
+    let still = session(&gateway, "sales").await?.expect(200)?;
+    ensure!(
+        still.json["state"] == "disconnected" && still.json["linked"] == true,
+        "{still:?}"
+    );
+    std::fs::remove_file(&shelf)?;
     let gone = answer(delete("/v1/sessions/sales")).await?.expect(200)?;
     let aside = gone.json["quarantined"][0]
         .as_str()

@@ -124,6 +124,52 @@ async fn a_broken_contract_is_named_and_not_retried() {
     );
 }
 
+/// A reload is followed by news of the new page, which is probed again; a page that throws says
+/// nothing more, so its session would wait for ever.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_fails_to_report_its_contract_is_replaced_and_one_that_is_reloaded_is_not() {
+    let rig = rig(vec![]);
+    let fails = |error| *rig.launcher.page.no_contract.lock().expect("lock") = Some(error);
+    rig.launched(1).await;
+    let what = "contract";
+    for reloaded in [
+        PageError::Gone {
+            what,
+            reason: "the page was loaded anew".into(),
+        },
+        PageError::NoBridge { what },
+    ] {
+        fails(reloaded);
+        rig.launcher.tell(PageEvent::Status(ready_status()));
+        // Time passes when nothing is left to be done.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(
+            rig.launcher
+                .page
+                .no_contract
+                .lock()
+                .expect("lock")
+                .is_none(),
+            "asked"
+        );
+        assert_eq!(rig.handle.snapshot().borrow().launches, 1);
+    }
+    fails(PageError::Failed {
+        what,
+        reason: "TypeError".into(),
+    });
+    rig.launcher.tell(PageEvent::Status(ready_status()));
+    let lost = rig.reaches(SessionState::Reconnecting).await;
+    assert!(
+        lost.reason.contains("failed at contract"),
+        "{}",
+        lost.reason
+    );
+    rig.launched(2).await;
+    rig.launcher.tell(PageEvent::Status(ready_status()));
+    rig.reaches(SessionState::Ready).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_unreachable_page_is_retried_by_the_rules_and_a_missing_browser_is_not() {
     let unreachable = LaunchError::Unreachable {

@@ -24,6 +24,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct ScriptedPage {
     pub(super) contract: Mutex<ContractReport>,
+    /// What the next question for the contract ends with in place of an answer.
+    pub(super) no_contract: Mutex<Option<PageError>>,
     pub(super) status: Mutex<Option<PageStatus>>,
     pub(super) log: Mutex<Vec<&'static str>>,
     pub(super) browser: Mutex<BrowserReport>,
@@ -49,7 +51,10 @@ impl PageLife for ScriptedPage {
         })
     }
     async fn contract(&self) -> Result<ContractReport, PageError> {
-        Ok(self.contract.lock().expect("lock").clone())
+        match self.no_contract.lock().expect("lock").take() {
+            Some(error) => Err(error),
+            None => Ok(self.contract.lock().expect("lock").clone()),
+        }
     }
     async fn reload(&self) -> Result<(), PageError> {
         self.log.lock().expect("lock").push("reload");

@@ -105,6 +105,28 @@ impl Rig {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_ceremony_ends_with_its_gateway_and_that_is_told() {
+    for purpose in [PasskeyPurpose::Link, PasskeyPurpose::Checkpoint] {
+        let rig = if purpose == PasskeyPurpose::Link {
+            Rig::asked().await
+        } else {
+            let rig = rig(vec![]);
+            rig.launched(1).await;
+            rig.launcher.tell(PageEvent::Status(ready_status()));
+            rig.reaches(SessionState::Ready).await;
+            rig.launcher.tell(signing("checkpoint", purpose));
+            rig.stage(PasskeyStage::Signing).await;
+            rig
+        };
+        rig.handle.tell(Command::Shutdown).await;
+        assert_eq!(rig.passkey(), None);
+        let told = rig.notes.passkey.lock().expect("lock").clone();
+        assert_eq!(told.last().map(String::as_str), Some("done"), "{told:?}");
+        assert!(rig.handle.snapshot().borrow().notices.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ceremony_goes_by_its_stages_and_holds_qr_codes_back() {
     let rig = Rig::asked().await;
     let view = rig.passkey().expect("asked");

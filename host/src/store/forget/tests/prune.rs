@@ -1,9 +1,7 @@
 //! Old messages and events are deleted completely, and finding them is cheap.
 
-use sqlx::Row;
-
 use super::*;
-use crate::store::Filter;
+use crate::store::{Filter, assert_indexed};
 
 #[tokio::test]
 async fn what_nobody_can_be_asked_about_is_forgotten_in_its_time() {
@@ -65,36 +63,34 @@ async fn old_events_go_and_dead_letters_keep_theirs() {
 }
 
 #[tokio::test]
+async fn what_pacing_has_counted_goes_in_small_steps() {
+    let (_dir, store) = scratch().await;
+    run(
+        &store,
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 250)
+         INSERT INTO paced (client, at, message, cold) SELECT 'shop-' || n % 3, n, n, n % 2 FROM n",
+    )
+    .await;
+    let left = async || count(&store, "SELECT count(*) FROM paced").await;
+    assert_eq!(store.prune_counts(Timestamp(241)).await, Ok(true));
+    assert_eq!(left().await, 250 - i64::from(STEP));
+    store.prune_paced(Timestamp(241)).await.expect("pruned");
+    assert_eq!(left().await, 10);
+    assert_eq!(store.prune_counts(Timestamp(241)).await, Ok(false));
+}
+
+#[tokio::test]
 async fn nothing_that_is_done_every_minute_looks_at_every_row() {
     let (_dir, store) = scratch().await;
-    for (sql, index) in [
-        (
-            "SELECT seq FROM outbox WHERE redacted = 0 AND (state IN ('sent', 'not_sent') OR (state IN ('sending', 'unknown') AND profile_gone = 1)) \
-             AND updated_at < ? ORDER BY updated_at LIMIT ?",
-            "outbox_done",
-        ),
-        (
-            "SELECT at, seq FROM event WHERE body = 1 AND at < ? AND (at, seq) > (?, ?) ORDER BY at, seq LIMIT ?",
-            "event_body",
-        ),
-        (
-            "SELECT seq FROM bulk WHERE redacted = 0 AND created_at < ? LIMIT 1",
-            "bulk_body",
-        ),
-        (
-            "SELECT client, message_id FROM inbound WHERE at < ? LIMIT ?",
-            "inbound_age",
-        ),
+    for (sql, table, index) in [
+        (outbox::REDACT, "outbox", "outbox_done"),
+        (outbox::OVER, "outbox", "outbox_done"),
+        (outbox::PRUNE_PACED, "paced", "paced_age"),
+        (outbox::PRUNE_KEYS, "idempotency", "idempotency_age"),
+        (events::WITH_BODY, "event", "event_body"),
+        (events::PRUNE_INBOUND, "inbound", "inbound_age"),
+        (bulk::WITH_TEXT, "bulk", "bulk_body"),
     ] {
-        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
-            .fetch_all(&mut *store.readers.get().await.expect("reader"))
-            .await
-            .expect("plan");
-        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-        assert!(
-            plan.iter()
-                .all(|line| line.contains(index) && !line.contains("TEMP")),
-            "{sql}: {plan:?}"
-        );
+        assert_indexed(&store, sql, table, &[index]).await;
     }
 }

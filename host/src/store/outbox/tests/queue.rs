@@ -1,6 +1,7 @@
 //! The queue of a session: its order, its counts, and that no query of the sender scans every row.
 
 use super::*;
+use crate::store::{assert_indexed, inbound, pacing, recipients};
 
 #[tokio::test]
 async fn the_queue_has_interactive_ones_first_and_holds_those_whose_time_has_not_come() {
@@ -94,53 +95,77 @@ async fn sends_without_an_outcome_are_counted_by_session_and_place() {
 #[tokio::test]
 async fn no_query_of_the_sender_looks_at_every_row() {
     let (_dir, store) = scratch().await;
-    for (sql, index) in [
-        (
-            "SELECT * FROM outbox WHERE client = ? AND state = 'queued' AND held = 0 AND (priority, seq) > (?, ?) ORDER BY priority, seq LIMIT 9",
-            "outbox_queue",
-        ),
-        (
-            "SELECT 1 FROM outbox WHERE state = 'queued' AND held = 1 AND not_before <= ?",
-            "outbox_held",
-        ),
-        (
-            "SELECT * FROM outbox WHERE state = 'queued' AND expires_at IS NOT NULL AND expires_at <= ? AND client = ? ORDER BY expires_at",
-            "outbox_deadline",
-        ),
-        (
-            "SELECT * FROM outbox WHERE client = ? AND state IN ('sending', 'unknown') ORDER BY seq",
-            "outbox_begun",
-        ),
-        (
-            "SELECT * FROM outbox WHERE client = ? AND message_id = ? AND attempt > 0",
-            "outbox_message",
-        ),
-        (
-            "SELECT 1 FROM outbox WHERE message_id = ?2 AND client = ?1 AND attempt > 0",
-            "outbox_message",
-        ),
-        (
-            "SELECT at FROM paced WHERE client = ? ORDER BY at DESC LIMIT 1 OFFSET 9",
-            "PRIMARY KEY",
-        ),
-        (
-            "SELECT at FROM paced WHERE client = ? AND cold = 1 ORDER BY at DESC LIMIT 1 OFFSET 9",
-            "paced_cold",
-        ),
-        (
-            "SELECT seq FROM outbox WHERE redacted = 1 AND state IN ('sent', 'not_sent') AND updated_at < ?",
-            "outbox_done",
-        ),
+    for (sql, table, indexes) in [
+        (find::NEXT_QUEUED, "outbox", &["outbox_queue"][..]),
+        (find::RIPE, "outbox", &["outbox_held"]),
+        (find::EXPIRED, "outbox", &["outbox_deadline"]),
+        (find::IN_DOUBT, "outbox", &["outbox_begun"]),
+        (find::BY_MESSAGE, "outbox", &["outbox_message"]),
+        (inbound::UNTOLD, "outbox", &["outbox_message"]),
+        (pacing::LOOK, "outbox", &["outbox_parked", "outbox_begun"]),
+        (pacing::PACED, "paced", &["PRIMARY KEY"]),
+        (pacing::PACED_COLD, "paced", &["paced_cold"]),
     ] {
-        let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+        assert_indexed(&store, sql, table, indexes).await;
+    }
+    for (sql, index) in recipients::RENUMBER.into_iter().zip([
+        "outbox_queue",
+        // It has the scheduled messages of all sessions, by their time.
+        "SCAN outbox USING INDEX outbox_held",
+        "outbox_parked",
+        "outbox_kept",
+        "outbox_aside",
+        "outbox_begun",
+    ]) {
+        assert_indexed(&store, sql, "outbox", &[index]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_number_in_another_form_takes_along_all_its_messages_without_an_outcome() {
+    let (_dir, store) = scratch().await;
+    let states = [
+        "held = 0",
+        "held = 1",
+        "held = 2",
+        "held = 3",
+        "held = 7",
+        "state = 'sending'",
+        "state = 'unknown'",
+        "state = 'sending', held = 4",
+        "state = 'sent'",
+    ];
+    for (n, set) in states.iter().enumerate() {
+        let name = format!("out_{n}");
+        store.accept(row(&name)).await.expect("stored");
+        let sql = sqlx::AssertSqlSafe(format!("UPDATE outbox SET {set} WHERE id = '{name}'"));
+        store.writer.statement(sqlx::query(sql)).await.expect("set");
+    }
+    store
+        .accept(NewRow {
+            client: "other".parse().expect("id"),
+            ..row("out_other")
+        })
+        .await
+        .expect("stored");
+    let canonical = "4915123456780"
+        .parse::<crate::model::PhoneNumber>()
+        .expect("number");
+    store
+        .cache_address(
+            &client(),
+            &"4915123456789".parse().expect("number"),
+            &Address::of_number(&canonical),
+        )
+        .await
+        .expect("cached");
+    let moved: Vec<bool> =
+        sqlx::query_scalar("SELECT line = '4915123456780' FROM outbox ORDER BY seq")
             .fetch_all(&mut *store.readers.get().await.expect("reader"))
             .await
-            .expect("plan");
-        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-        assert!(
-            plan.iter()
-                .all(|line| line.contains(index) && !line.contains("TEMP")),
-            "{sql}: {plan:?}"
-        );
-    }
+            .expect("read");
+    assert_eq!(
+        moved,
+        [true, true, true, true, true, true, true, true, false, false]
+    );
 }

@@ -7,12 +7,73 @@ use serde::Serialize;
 use serde_json::Value;
 use wharf_plugin::{Content, MediaKind};
 
-use super::{Data, Message};
+/// The fields of a message that depend on its kind.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct OfKind<'a> {
+    /// The text, the caption or the question; empty if the kind has none, or if the plugin lacks
+    /// the grant `bodies`.
+    body: &'a str,
+    /// Whether it has a file.
+    has_media: bool,
+    /// The file, without its bytes.
+    media: Option<Media<'a>>,
+    /// Always empty.
+    media_url: &'static str,
+    /// The place; only for a location.
+    location: Option<Place<'a>>,
+    /// The vCard of a contact; otherwise empty.
+    v_cards: Vec<&'a str>,
+    /// The poll; only for a poll.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poll: Option<Poll<'a>>,
+    /// The reaction; only for a reaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reaction: Option<Reaction<'a>>,
+    /// The id of the edited message; only for an edit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edited_message_id: Option<&'a str>,
+    /// The id of the deleted message; only for a deletion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_message_id: Option<&'a str>,
+}
+
+/// The further data that depend on the kind of a message.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct DataOfKind<'a> {
+    /// WhatsApp Web's name of the kind; `chat` is a text.
+    #[serde(rename = "type")]
+    kind: &'a str,
+    /// The ids that the text mentions; only for a text or an edit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mentions: Option<&'a [String]>,
+    /// The size of the file in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    /// The SHA-256 of the file in hexadecimal; empty when not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    /// The displayed name of a contact.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "vcardFormattedName")]
+    vcard_formatted_name: Option<&'a str>,
+    /// How many options of a poll one person may choose; 0 means any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poll_selectable_options_count: Option<u32>,
+    /// Whether a message is deleted for everyone in the chat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    for_everyone: Option<bool>,
+    /// WhatsApp's data of a kind that the gateway does not model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Value>,
+}
 
 /// A file by reference.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookMedia"))]
-pub(super) struct Media<'a> {
+struct Media<'a> {
     /// Always null.
     url: Option<&'a str>,
     /// The media type, e.g. `image/png`.
@@ -32,7 +93,7 @@ pub(super) struct Media<'a> {
     derive(schemars::JsonSchema),
     schemars(rename = "WebhookLocation")
 )]
-pub(super) struct Place<'a> {
+struct Place<'a> {
     /// Degrees from -90 to 90, as a string.
     latitude: String,
     /// Degrees from -180 to 180, as a string.
@@ -47,7 +108,7 @@ pub(super) struct Place<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WebhookPoll"))]
-pub(super) struct Poll<'a> {
+struct Poll<'a> {
     /// The question.
     name: &'a str,
     /// The options, in order.
@@ -64,77 +125,81 @@ pub(super) struct Poll<'a> {
     derive(schemars::JsonSchema),
     schemars(rename = "WebhookReaction")
 )]
-pub(super) struct Reaction<'a> {
+struct Reaction<'a> {
     /// One emoji; empty when the reaction is removed.
     text: &'a str,
     /// The bare id of the message that is reacted to.
     message_id: &'a str,
 }
 
-/// A message with only the fields that depend on its content.
-pub(super) fn of(content: &Content) -> Message<'_> {
-    let message = Message {
+/// The fields of a message, and its further data, that depend on its content.
+pub(super) fn of(content: &Content) -> (OfKind<'_>, DataOfKind<'_>) {
+    let message = OfKind {
         body: content.body().unwrap_or_default(),
-        ..Message::default()
+        ..OfKind::default()
     };
-    let data = Data::default();
+    let data = DataOfKind::default();
     match content {
-        Content::Text(text) => Message {
-            data: Data {
+        Content::Text(text) => {
+            let data = DataOfKind {
                 kind: "chat",
                 mentions: Some(&text.mentions),
                 ..data
-            },
-            ..message
-        },
-        Content::Media(media) => Message {
-            has_media: true,
-            media: Some(Media {
+            };
+            (message, data)
+        }
+        Content::Media(media) => {
+            let file = Media {
                 url: None,
                 mimetype: &media.mime_type,
                 filename: media.file_name.as_deref(),
                 s3: None,
                 error: None,
-            }),
-            data: Data {
+            };
+            let message = OfKind {
+                has_media: true,
+                media: Some(file),
+                ..message
+            };
+            let data = DataOfKind {
                 kind: kind(media.kind),
                 size: Some(media.size_bytes),
                 sha256: Some(hex::encode(&media.sha256)),
                 ..data
-            },
-            ..message
-        },
+            };
+            (message, data)
+        }
         Content::Location(place) => {
-            let (latitude, longitude) = (place.latitude.to_string(), place.longitude.to_string());
-            let location = Some(Place {
-                latitude,
-                longitude,
+            let location = Place {
+                latitude: place.latitude.to_string(),
+                longitude: place.longitude.to_string(),
                 live: false,
                 name: place.name.as_deref(),
-            });
-            Message {
-                location,
-                data: Data {
-                    kind: "location",
-                    ..data
-                },
+            };
+            let message = OfKind {
+                location: Some(location),
                 ..message
-            }
+            };
+            let data = DataOfKind {
+                kind: "location",
+                ..data
+            };
+            (message, data)
         }
         Content::Contact(card) => {
-            let data = Data {
+            let message = OfKind {
+                v_cards: vec![&card.vcard],
+                ..message
+            };
+            let data = DataOfKind {
                 kind: "vcard",
                 vcard_formatted_name: Some(&card.display_name),
                 ..data
             };
-            Message {
-                v_cards: vec![&card.vcard],
-                data,
-                ..message
-            }
+            (message, data)
         }
         Content::Poll(poll) => {
-            let data = Data {
+            let data = DataOfKind {
                 kind: "poll_creation",
                 poll_selectable_options_count: Some(poll.selectable),
                 ..data
@@ -144,61 +209,60 @@ pub(super) fn of(content: &Content) -> Message<'_> {
                 options: &poll.options,
                 multiple_answers: poll.selectable != 1,
             };
-            Message {
+            let message = OfKind {
                 poll: Some(poll),
-                data,
                 ..message
-            }
+            };
+            (message, data)
         }
         Content::Reaction(reaction) => {
-            let reaction = Some(Reaction {
+            let reaction = Reaction {
                 text: &reaction.emoji,
                 message_id: &reaction.target,
-            });
-            Message {
-                reaction,
-                data: Data {
-                    kind: "reaction",
-                    ..data
-                },
+            };
+            let message = OfKind {
+                reaction: Some(reaction),
                 ..message
-            }
+            };
+            let data = DataOfKind {
+                kind: "reaction",
+                ..data
+            };
+            (message, data)
         }
         Content::Edit(edit) => {
-            let data = Data {
+            let message = OfKind {
+                edited_message_id: Some(&edit.target),
+                ..message
+            };
+            let data = DataOfKind {
                 kind: "edited",
                 mentions: Some(&edit.text.mentions),
                 ..data
             };
-            Message {
-                edited_message_id: Some(&edit.target),
-                data,
-                ..message
-            }
+            (message, data)
         }
         Content::Delete(delete) => {
-            let data = Data {
+            let message = OfKind {
+                revoked_message_id: Some(&delete.target),
+                ..message
+            };
+            let data = DataOfKind {
                 kind: "revoked",
                 for_everyone: Some(delete.for_everyone),
                 ..data
             };
-            Message {
-                revoked_message_id: Some(&delete.target),
-                data,
-                ..message
-            }
+            (message, data)
         }
         Content::Other(other) => {
             let json = serde_json::from_str(&other.json)
                 .unwrap_or_else(|_| Value::from(other.json.as_str()));
-            Message {
-                data: Data {
-                    kind: &other.kind,
-                    content: Some(json),
-                    ..data
-                },
-                ..message
-            }
+            let data = DataOfKind {
+                kind: &other.kind,
+                content: Some(json),
+                ..data
+            };
+            (message, data)
         }
     }
 }
