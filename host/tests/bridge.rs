@@ -440,10 +440,15 @@ async fn a_page_that_cannot_be_reached_is_named() {
 /// In a browser that is shared nothing but the page itself ends what listens to it.
 #[tokio::test]
 async fn a_page_that_is_closed_leaves_no_task_in_a_shared_browser() {
-    let mut rig = rig(json!({})).await;
-    rig.shared = Some(SharedBrowser::new(shared_dir(rig.dir.path())));
+    let mut test_page = test_page(json!({})).await;
+    test_page.shared = Some(SharedBrowser::new(shared_dir(test_page.dir.path())));
     let other: ClientId = "other".parse().expect("client id");
-    let first = launcher(rig.standin.url(), rig.dir.path(), None, rig.shared.clone());
+    let first = launcher(
+        test_page.standin.url(),
+        test_page.dir.path(),
+        None,
+        test_page.shared.clone(),
+    );
     let first = first.launch(&other).await.expect("launched");
     let tasks = || {
         tokio::runtime::Handle::current()
@@ -452,7 +457,7 @@ async fn a_page_that_is_closed_leaves_no_task_in_a_shared_browser() {
     };
     let mut counts = Vec::new();
     for _ in 0..4 {
-        let open = rig.open().await;
+        let open = test_page.open().await;
         open.page.close().await;
         drop(open);
         // What belongs to the connections of the stand-in ends by itself.

@@ -145,12 +145,18 @@ async fn a_flood_waits_in_the_page_and_an_acknowledgement_passes_it() {
 /// Its end would be taken for that of the catch-up that was asked for since.
 #[tokio::test]
 async fn the_end_of_a_catch_up_that_was_given_up_is_not_told() {
-    let rig = rig(json!({})).await;
-    let mut open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({})).await;
+    let mut open = test_page.link(Account::default()).await;
     let ids: Vec<String> = (0..400)
-        .map(|n| rig.standin.inbound(from_ann(&n.to_string())).expect("sent"))
+        .map(|n| {
+            test_page
+                .standin
+                .inbound(from_ann(&n.to_string()))
+                .expect("sent")
+        })
         .collect();
-    rig.standin
+    test_page
+        .standin
         .wait_for("the flood", LIMIT, |view| {
             ids.iter().all(|id| view.confirmed.contains(id))
         })

@@ -58,10 +58,10 @@ async fn a_login_survives_a_restart_and_ends_by_either_side() {
 /// WhatsApp Web clears all storage at a log-out, also what the bridge has noted there.
 #[tokio::test]
 async fn a_login_that_was_ended_is_not_put_back_into_the_same_browser() {
-    let rig = rig(json!({})).await;
-    let open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({})).await;
+    let open = test_page.link(Account::default()).await;
     let kept =
-        profile_dir(rig.dir.path(), &"bridge".parse().expect("id")).join(".wharf-login.json");
+        profile_dir(test_page.dir.path(), &"bridge".parse().expect("id")).join(".wharf-login.json");
     let began = std::time::Instant::now();
     while !kept.exists() {
         assert!(began.elapsed() < LIMIT, "no copy of the login");
@@ -69,9 +69,9 @@ async fn a_login_that_was_ended_is_not_put_back_into_the_same_browser() {
     }
     open.page.close().await;
 
-    let mut open = rig.open().await;
+    let mut open = test_page.open().await;
     open.ready().await;
-    rig.standin.remove_device(None);
+    test_page.standin.remove_device(None);
     open.until("the log-out", |event| {
         matches!(event, PageEvent::LoggedOut(_))
     })
