@@ -45,7 +45,7 @@ use wharf_standin::{Account, Inbound, Options, Standin};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-struct Rig {
+struct TestPage {
     standin: Standin,
     dir: tempfile::TempDir,
     /// In the place of the bridge.
@@ -59,7 +59,7 @@ struct Open {
     events: Receiver<PageEvent>,
 }
 
-async fn rig(settings: serde_json::Value) -> Rig {
+async fn test_page(settings: serde_json::Value) -> TestPage {
     let settings = wharf_standin::Settings::default()
         .patched(settings)
         .expect("settings");
@@ -69,7 +69,7 @@ async fn rig(settings: serde_json::Value) -> Rig {
     })
     .await
     .expect("stand-in");
-    Rig {
+    TestPage {
         standin,
         dir: tempfile::tempdir().expect("tempdir"),
         script: None,
@@ -102,7 +102,7 @@ fn launcher(
     )
 }
 
-impl Rig {
+impl TestPage {
     async fn open(&self) -> Open {
         let client: ClientId = "bridge".parse().expect("client id");
         let launcher = launcher(
@@ -239,8 +239,8 @@ fn id(n: u8) -> MessageId {
 }
 
 async fn sends_and_receives(lid_migrated: bool, hidden_serialized: bool) {
-    let rig = rig(json!({"hiddenSerialized": hidden_serialized, "nacks": [], "notOnWhatsapp": ["4915100000000"]})).await;
-    let mut open = rig
+    let test_page = test_page(json!({"hiddenSerialized": hidden_serialized, "nacks": [], "notOnWhatsapp": ["4915100000000"]})).await;
+    let mut open = test_page
         .link(Account {
             lid_migrated,
             ..Account::default()
@@ -291,7 +291,7 @@ async fn sends_and_receives(lid_migrated: bool, hidden_serialized: bool) {
     assert_eq!((found.ack, found.failed), (Some(AckLevel::Read), false));
     assert_eq!(open.page.find(&id(9), &address.chat).await, Ok(None));
 
-    rig.standin.set(json!({"nacks": [463]}));
+    test_page.standin.set(json!({"nacks": [463]}));
     open.send(&id(2), &address.chat, "refused")
         .await
         .expect("stored");
@@ -320,26 +320,29 @@ async fn sends_and_receives(lid_migrated: bool, hidden_serialized: bool) {
         pushname: Some("Ann".into()),
         ..Inbound::default()
     };
-    rig.standin
+    test_page
+        .standin
         .inbound(Inbound {
             kind: Some("call_log".into()),
             ..from("")
         })
         .expect("sent");
-    let first = rig
+    let first = test_page
         .standin
         .inbound(Inbound {
             ciphertext: true,
             ..from("hello")
         })
         .expect("sent");
-    rig.standin
+    test_page
+        .standin
         .inbound(Inbound {
             id: Some(first.clone()),
             ..from("hello")
         })
         .expect("redelivered");
-    rig.standin
+    test_page
+        .standin
         .inbound(Inbound {
             from_me: true,
             ..from("typed on the phone")
@@ -364,13 +367,13 @@ async fn sends_and_receives(lid_migrated: bool, hidden_serialized: bool) {
         ]
     );
 
-    let messages = rig.standin.view().messages;
+    let messages = test_page.standin.view().messages;
     assert_eq!(
         messages.iter().map(|m| m.transmissions).collect::<Vec<_>>(),
         [1, 2]
     );
     assert_eq!(
-        rig.standin.view().reports,
+        test_page.standin.view().reports,
         Vec::<String>::new(),
         "the bridge caused errors that the page reports"
     );
@@ -389,8 +392,9 @@ async fn a_number_keyed_account_on_a_build_with_renamed_ids_sends_and_receives()
 
 #[tokio::test]
 async fn what_a_build_lacks_is_named_and_only_that_is_refused() {
-    let rig = rig(json!({"missing": ["WAWebQueryExistsJob", "WAWebMsgReply.canReplyMsg"]})).await;
-    let open = rig.link(Account::default()).await;
+    let test_page =
+        test_page(json!({"missing": ["WAWebQueryExistsJob", "WAWebMsgReply.canReplyMsg"]})).await;
+    let open = test_page.link(Account::default()).await;
     let report = open.page.contract().await.expect("report");
     assert_eq!(report.version.as_deref(), Some("2.3000.1038137223"));
     let broken: Vec<_> = report
@@ -413,7 +417,7 @@ async fn what_a_build_lacks_is_named_and_only_that_is_refused() {
         .await
         .expect("stored");
     assert_eq!(
-        rig.standin.view().reports,
+        test_page.standin.view().reports,
         Vec::<String>::new(),
         "probing must not be reported"
     );
@@ -436,10 +440,15 @@ async fn a_page_that_cannot_be_reached_is_named() {
 /// In a browser that is shared nothing but the page itself ends what listens to it.
 #[tokio::test]
 async fn a_page_that_is_closed_leaves_no_task_in_a_shared_browser() {
-    let mut rig = rig(json!({})).await;
-    rig.shared = Some(SharedBrowser::new(shared_dir(rig.dir.path())));
+    let mut test_page = test_page(json!({})).await;
+    test_page.shared = Some(SharedBrowser::new(shared_dir(test_page.dir.path())));
     let other: ClientId = "other".parse().expect("client id");
-    let first = launcher(rig.standin.url(), rig.dir.path(), None, rig.shared.clone());
+    let first = launcher(
+        test_page.standin.url(),
+        test_page.dir.path(),
+        None,
+        test_page.shared.clone(),
+    );
     let first = first.launch(&other).await.expect("launched");
     let tasks = || {
         tokio::runtime::Handle::current()
@@ -448,7 +457,7 @@ async fn a_page_that_is_closed_leaves_no_task_in_a_shared_browser() {
     };
     let mut counts = Vec::new();
     for _ in 0..4 {
-        let open = rig.open().await;
+        let open = test_page.open().await;
         open.page.close().await;
         drop(open);
         // What belongs to the connections of the stand-in ends by itself.

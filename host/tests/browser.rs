@@ -19,7 +19,11 @@ use std::{
 };
 
 use serde_json::json;
-use tokio::{sync::mpsc::Receiver, time::timeout};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    sync::mpsc::Receiver,
+    time::timeout,
+};
 use wharf::{
     browser::{BrowserError, BrowserEvent, Guard, LaunchOptions, Tab, TabError, launch},
     config::BrowserKind,
@@ -382,26 +386,27 @@ async fn a_killed_gateway_leaves_no_browser_and_loses_no_login() {
     let dir = tempfile::tempdir().expect("tempdir");
     let profile = dir.path().join("profile");
     let url = serve();
-    let mut gateway = Command::new(std::env::current_exe().expect("self"))
+    let mut gateway = tokio::process::Command::new(std::env::current_exe().expect("self"))
         .args(["writes_and_waits_to_be_killed", "--exact", "--nocapture"])
         .env("WHARF_TEST_PROFILE", &profile)
         .env("WHARF_TEST_URL", &url)
         .stdout(Stdio::piped())
+        .kill_on_drop(true)
         .spawn()
         .expect("spawned");
-    let mut out = gateway.stdout.take().expect("output");
-    let mut said = String::new();
-    let mut byte = [0];
-    while !said.contains("WRITTEN") {
-        assert_eq!(
-            out.read(&mut byte).expect("read"),
-            1,
-            "it ended early: {said}"
-        );
-        said.push(byte[0].into());
-    }
-    gateway.kill().expect("SIGKILL");
-    gateway.wait().expect("reaped");
+    let mut lines = BufReader::new(gateway.stdout.take().expect("output")).lines();
+    let written = async {
+        while let Some(line) = lines.next_line().await.expect("read") {
+            // The test runner writes the name of the test before, without a line end.
+            if line.contains("WRITTEN") {
+                return;
+            }
+        }
+        panic!("it ended early");
+    };
+    // It starts a browser of its own.
+    timeout(LIMIT * 2, written).await.expect("written in time");
+    gateway.kill().await.expect("killed and reaped");
 
     // The next start waits for the guard of the killed gateway, which is closing its browser.
     let (tab, _events) = start(&profile).await;

@@ -10,6 +10,15 @@ import { create, link, options } from "./peer.mjs";
 const args = options({}, { pn: { type: "string" }, webhook: { type: "string" } });
 const profile = await mkdtemp(join(tmpdir(), "wharf-express-"));
 const client = create(args, { dataPath: profile });
+let server;
+
+// Attached before the linking, which may take long or fail: whoever started this ends it by closing its input.
+process.stdin.resume().on("end", async () => {
+  server?.close();
+  await client.destroy().catch(() => {});
+  await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  process.exit(0);
+});
 await link(args, client);
 
 if (args.webhook) {
@@ -27,11 +36,4 @@ app.post("/send", async (request, response) => {
   const sent = await client.sendMessage(`${number}@c.us`, message, acked ? { waitUntilMsgSent: true } : undefined);
   response.json({ success: true, messageId: sent.id._serialized });
 });
-const server = app.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ port: server.address().port })));
-
-process.stdin.resume().on("end", async () => {
-  server.close();
-  await client.destroy().catch(() => {});
-  await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-  process.exit(0);
-});
+server = app.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ port: server.address().port })));

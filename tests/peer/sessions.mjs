@@ -5,6 +5,11 @@ import { create, options } from "./peer.mjs";
 const args = options({ count: { type: "string" }, "data-path": { type: "string" } });
 const say = (event, client, more) => console.log(JSON.stringify({ event, client, at: Date.now(), ...more }));
 const clients = [];
+// Attached before the linking, which may take long or fail.
+process.stdin.resume().on("end", async () => {
+  await Promise.allSettled(clients.map((client) => client.destroy()));
+  process.exit(0);
+});
 for (let n = 1; n <= Number(args.count); n += 1) {
   const name = `s${n}`;
   const client = create(args, { dataPath: args["data-path"], clientId: name });
@@ -15,8 +20,3 @@ for (let n = 1; n <= Number(args.count); n += 1) {
   await ready;
   say("ready", name);
 }
-process.stdin.resume();
-process.stdin.on("end", async () => {
-  await Promise.allSettled(clients.map((client) => client.destroy()));
-  process.exit(0);
-});

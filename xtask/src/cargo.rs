@@ -32,15 +32,15 @@ pub(crate) fn watched(what: &str, command: &mut Command) -> Result<()> {
     let (mut compiled, mut place) = (0, String::new());
     let output = step::capture(command, LIMIT, |line| {
         let keep = match line.map(read) {
-            Some(Said::Bar(now)) => {
+            Some(CargoLine::Bar(now)) => {
                 place = now;
                 false
             }
-            Some(Said::Status(word)) => {
+            Some(CargoLine::Status(word)) => {
                 compiled += usize::from(word == "Compiling");
                 false
             }
-            Some(Said::Other) => true,
+            Some(CargoLine::Other) => true,
             None => false,
         };
         progress.say(&place);
@@ -58,7 +58,7 @@ pub(crate) fn watched(what: &str, command: &mut Command) -> Result<()> {
     bail!("{what}: cargo {}\n\n{}", output.status, output.text)
 }
 
-enum Said {
+enum CargoLine {
     /// Progress, e.g. `120 of 531 crates`.
     Bar(String),
     /// A status line such as `Compiling serde v1.0`.
@@ -66,7 +66,7 @@ enum Said {
     Other,
 }
 
-fn read(line: &str) -> Said {
+fn read(line: &str) -> CargoLine {
     let plain = without_colours(line);
     let text = plain.trim_start();
     if let Some((_, rest)) = text
@@ -77,7 +77,7 @@ fn read(line: &str) -> Said {
             .next()
             .and_then(|counts| counts.trim().split_once('/'))
     {
-        return Said::Bar(format!("{done} of {all} crates"));
+        return CargoLine::Bar(format!("{done} of {all} crates"));
     }
     const WORDS: [&str; 14] = [
         "Compiling",
@@ -98,7 +98,7 @@ fn read(line: &str) -> Said {
     WORDS
         .into_iter()
         .find(|word| text.starts_with(word))
-        .map_or(Said::Other, Said::Status)
+        .map_or(CargoLine::Other, CargoLine::Status)
 }
 
 fn without_colours(line: &str) -> String {
@@ -121,14 +121,14 @@ mod tests {
     #[test]
     fn cargos_bar_is_read_and_a_diagnostic_is_kept() {
         let bar = "\x1b[K\x1b[1m\x1b[36m    Building\x1b[0m [=====>     ] 120/531: serde, chromiumoxide_cdp(build)";
-        assert!(matches!(read(bar), Said::Bar(place) if place == "120 of 531 crates"));
+        assert!(matches!(read(bar), CargoLine::Bar(place) if place == "120 of 531 crates"));
         assert!(matches!(
             read("\x1b[1m\x1b[32m   Compiling\x1b[0m serde v1.0.228"),
-            Said::Status("Compiling")
+            CargoLine::Status("Compiling")
         ));
         assert!(matches!(
             read("error[E0308]: mismatched types"),
-            Said::Other
+            CargoLine::Other
         ));
     }
 }

@@ -8,12 +8,12 @@ use crate::{cargo, guests, js, packages, plugins, project, step, test, tools};
 
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
-    step::quiet(
+    step::run_captured(
         "Cargo.lock is up to date",
         project::cargo().args(["metadata", "--locked", "--format-version", "1"]),
         Duration::from_secs(300),
     )?;
-    step::loud(
+    step::run_inherited(
         "cargo fmt",
         project::cargo().args(["fmt", "--all", "--check"]),
         Duration::from_secs(120),

@@ -8,5 +8,6 @@ use crate::{project, setup, step};
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     setup::with(&["wharf", "wharf-demo"])?;
-    step::become_program(project::clean(Command::new(project::program("wharf-demo"))).args(args))
+    let mut demo = project::clean(Command::new(project::program("wharf-demo")));
+    step::become_program(demo.args(project::config_from_here(args)))
 }

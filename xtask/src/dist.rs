@@ -8,7 +8,7 @@ use std::{env, fs, path::Path, process::Command, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
-    layout::{self, Profile},
+    layout::{self, Item, Profile},
     project, step,
 };
 
@@ -36,28 +36,22 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         };
         match word {
             "--profile" => profile = Profile::read(value()?)?,
-            "--to" => folder = value()?.into(),
+            "--to" => folder = project::from_here(value()?),
             "--no-build" => no_build = true,
             other => bail!("dist has no argument {other:?}\n\n{USAGE}"),
         }
     }
     let program = profile.build(no_build)?;
     let name = format!("wharf-{}-{}", env!("CARGO_PKG_VERSION"), target()?);
-    let stage = folder.join("stage");
-    if stage.exists() {
-        fs::remove_dir_all(&stage).with_context(|| format!("cannot remove {}", stage.display()))?;
-    }
     let items = layout::items(&program, Path::new(layout::PREFIX))?;
-    for item in &items {
-        item.put(&stage.join(&name))?;
-    }
     let archive = format!("{name}.tar.gz");
-    let files: Vec<String> = items
-        .iter()
-        .map(|item| format!("{name}/{}", item.to))
-        .collect();
-    pack(&stage, &files, &folder.join(&archive))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // A new folder that is ours alone: whatever else is in the archive's folder is the user's.
+    let stage = folder.join(format!(".wharf-dist-{}", std::process::id()));
+    fs::create_dir(&stage).with_context(|| format!("cannot make {}", stage.display()))?;
+    let packed = stage_and_pack(&stage, &name, &items, &folder.join(&archive));
     fs::remove_dir_all(&stage).with_context(|| format!("cannot remove {}", stage.display()))?;
+    packed?;
     // Run in the archive's folder, so that the checksum file has the name without a path and
     // `sha256sum --check` finds the archive.
     let sum = step::capture(
@@ -76,6 +70,18 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     println!("{}", folder.join(&archive).display());
     print!("{}", sum.text);
     Ok(())
+}
+
+/// Writes the files below `stage` and packs them.
+fn stage_and_pack(stage: &Path, name: &str, items: &[Item], archive: &Path) -> Result<()> {
+    for item in items {
+        item.put(&stage.join(name))?;
+    }
+    let files: Vec<String> = items
+        .iter()
+        .map(|item| format!("{name}/{}", item.to))
+        .collect();
+    pack(stage, &files, archive)
 }
 
 /// Packs files only, in the given order. An entry for a folder would change the permissions of

@@ -17,7 +17,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 /// Runs the faults as a part of `cargo xtask test`, when everything is built.
 pub(crate) fn test() -> Result<()> {
     setup::faketime();
-    step::loud(
+    step::run_inherited(
         "wharf-faults",
         &mut project::clean(Command::new(project::program("wharf-faults"))),
         LIMIT,

@@ -47,7 +47,7 @@ pub(crate) fn ensure() -> Result<()> {
     if route().is_some() {
         return Ok(());
     }
-    let added = step::quiet(
+    let added = step::run_captured(
         "WebAssembly target by rustup",
         Command::new("rustup").args(["target", "add", TARGET]),
         Duration::from_secs(300),
@@ -60,14 +60,14 @@ pub(crate) fn ensure() -> Result<()> {
         );
     }
     eprintln!("  rustup could not add the target {TARGET}; taking Debian's packages instead");
-    step::quiet(
+    step::run_captured(
         "Debian's Rust and WASI libraries",
         Command::new("sh").args(["-c", DEBIAN]),
         Duration::from_secs(600),
     )?;
     cargo::watched(
         LINKER,
-        Command::new("cargo").args(["install", "--locked", LINKER]),
+        project::cargo().args(["install", "--locked", LINKER]),
     )
 }
 

@@ -2,7 +2,8 @@
 //! where it finds them.
 
 use std::{
-    env,
+    env, fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -117,12 +118,14 @@ fn install(items: &[Item], wanted: &Wanted) -> Result<()> {
 
 /// Installs a configuration file. An existing one is kept, and the new one is written beside it.
 fn keep(item: &Item, place: &Path) -> Result<()> {
-    let there = std::fs::read(place).ok();
-    if there.as_ref() == Some(&item.content) {
-        return Ok(());
-    }
-    if there.is_none() {
-        return item.put_at(place);
+    match fs::read(place) {
+        Ok(there) if there == item.content => return Ok(()),
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return item.put_at(place),
+        // A file that cannot be read is the operator's nevertheless.
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read {}", place.display()));
+        }
     }
     let beside = place.with_extension("toml.new");
     item.put_at(&beside)?;
@@ -173,7 +176,7 @@ fn tell(prefix: &Path, for_the_machine: bool, wanted: &Wanted) {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -235,6 +238,15 @@ mod tests {
             fs::read_to_string(etc.with_extension("toml.new")).expect("there"),
             "system 2"
         );
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_be_read_is_not_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("etc/wharf/gateway.toml");
+        fs::create_dir_all(&place).expect("a folder in the place of the file");
+        assert!(install(&all(), &wanted("/usr/local", folder.path())).is_err());
+        assert!(place.is_dir());
     }
 
     #[test]

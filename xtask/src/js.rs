@@ -26,12 +26,12 @@ const SCRIPTS: [(&str, &str, &[&str]); 2] = [
 
 pub(crate) fn run() -> Result<()> {
     test::install("checks of JavaScript from npm", "tests/js")?;
-    step::loud(
+    step::run_inherited(
         "tsc on the bridge",
         tool("tsc").args(["-p", "tests/js"]),
         LIMIT,
     )?;
-    step::loud(
+    step::run_inherited(
         "oxlint",
         tool("oxlint")
             .args(["-c", "tests/js/oxlint.json", "--deny-warnings"])
@@ -65,7 +65,7 @@ fn check_whole(folder: &Path) -> Result<()> {
     let mut lint = tool("oxlint");
     lint.args(["-c", "tests/js/oxlint-whole.json", "--deny-warnings"])
         .arg(folder);
-    step::loud("oxlint on whole scripts", &mut lint, LIMIT)
+    step::run_inherited("oxlint on whole scripts", &mut lint, LIMIT)
 }
 
 /// Joins the files of a folder into one closure. Their order differs from that of the real script,

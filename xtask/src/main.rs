@@ -72,7 +72,7 @@ fn run(args: &[String]) -> Result<()> {
     if !project::is_repository(project::root()) {
         bail!("this is not Wharf's repository; run `cargo xtask {verb}` inside of it");
     }
-    env::set_current_dir(project::root())?;
+    project::go_to_root()?;
     let takes_arguments = matches!(
         verb,
         "demo"

@@ -18,7 +18,7 @@ pub(crate) fn run() -> Result<()> {
             "country_table",
         ])
         .env("WHARF_WRITE_DOCS", "1");
-    step::loud(
+    step::run_inherited(
         "plugins/number-policy/src/country_table.rs",
         &mut cargo,
         Duration::from_secs(1800),

@@ -16,7 +16,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 
 /// Runs the check as a part of `cargo xtask test`, when everything is built.
 pub(crate) fn test() -> Result<()> {
-    step::loud("wharf-openapi", &mut command(install()?), LIMIT)
+    step::run_inherited("wharf-openapi", &mut command(install()?), LIMIT)
 }
 
 fn command(tools: PathBuf) -> Command {
@@ -37,7 +37,7 @@ fn install() -> Result<PathBuf> {
     if fs::read_to_string(&note).is_ok_and(|installed| installed == wanted) {
         return Ok(environment.join("bin"));
     }
-    step::quiet(
+    step::run_captured(
         "Python environment",
         Command::new("python3")
             .args(["-m", "venv", "--clear"])
@@ -53,7 +53,7 @@ fn install() -> Result<PathBuf> {
         "-r",
         "tests/openapi/requirements.txt",
     ]);
-    step::quiet(
+    step::run_captured(
         "schemathesis and openapi-python-client from PyPI",
         &mut pip,
         LIMIT,

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     test::install("other clients from npm", "tests/peer/versions")?;
     setup::programs(&["wharf", "wharf-standin", "wharf-peer"])?;
     let mut peers = project::clean(Command::new(project::program("wharf-peer")));
-    step::loud(
+    step::run_inherited(
         "clients on the stand-in",
         peers.arg("versions").args(only),
         LIMIT,

@@ -1,42 +1,45 @@
 //! The paths of the repository and its programs, and the environment of the commands.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::OnceLock,
-};
+use std::{env, ffi::OsString, io, path::PathBuf, process::Command, sync::OnceLock};
 
-/// The root folder of the repository. It is looked up at run time: after a checkout was copied or
-/// moved, its target folder still has programs that were built in the old place, and cargo does not
-/// rebuild them.
-pub(crate) fn root() -> &'static Path {
-    static ROOT: OnceLock<PathBuf> = OnceLock::new();
-    ROOT.get_or_init(|| {
-        // `cargo run` sets the variable; otherwise the search starts in the working directory and
-        // then in the program's folder.
-        let starts = [
-            env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from),
-            env::current_dir().ok(),
-            env::current_exe().ok(),
-        ];
-        find(starts.into_iter().flatten()).unwrap_or_else(|| ".".into())
-    })
+#[path = "root.rs"]
+mod root;
+
+pub(crate) use root::{is_repository, root};
+
+/// The folder in which the user called `cargo xtask`, before [`go_to_root`].
+static HERE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Makes the repository's root the working directory. Paths on the command line are relative to
+/// the folder of the user, see [`from_here`].
+pub(crate) fn go_to_root() -> io::Result<()> {
+    HERE.get_or_init(|| env::current_dir().unwrap_or_default());
+    env::set_current_dir(root())
 }
 
-/// The repository of the first of these paths that is inside of one.
-fn find(starts: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
-    starts.into_iter().find_map(|start| {
-        start
-            .ancestors()
-            .find(|folder| is_repository(folder))
-            .map(Path::to_owned)
-    })
+/// A path of the command line, resolved against the folder in which the user called us.
+pub(crate) fn from_here(path: &str) -> PathBuf {
+    HERE.get()
+        .map_or_else(|| path.into(), |here| here.join(path))
 }
 
-/// Whether this folder is the root of the repository.
-pub(crate) fn is_repository(folder: &Path) -> bool {
-    folder.join("xtask/Cargo.toml").is_file() && folder.join("wit").is_dir()
+/// The arguments with the file of `--config` (`-c`) resolved by [`from_here`].
+pub(crate) fn config_from_here(args: &[String]) -> Vec<OsString> {
+    let mut follows = false;
+    let resolved = |arg: &String| {
+        if std::mem::replace(&mut follows, arg == "--config" || arg == "-c") {
+            return from_here(arg).into();
+        }
+        for start in ["--config=", "-c=", "-c"] {
+            if let Some(value) = arg.strip_prefix(start).filter(|value| !value.is_empty()) {
+                let mut whole = OsString::from(start);
+                whole.push(from_here(value));
+                return whole;
+            }
+        }
+        arg.into()
+    };
+    args.iter().map(resolved).collect()
 }
 
 /// Cargo's target folder, which all packages share.
@@ -105,11 +108,33 @@ mod tests {
         fs::create_dir_all(copy.join("wit")).expect("made");
         fs::create_dir_all(copy.join("docs")).expect("made");
         fs::write(copy.join("xtask/Cargo.toml"), "").expect("written");
-        assert_eq!(find([copy.join("xtask/src")]), Some(copy.clone()));
+        assert_eq!(root::find([copy.join("xtask/src")]), Some(copy.clone()));
         assert_eq!(
-            find([folder.path().to_owned(), copy.join("docs")]),
+            root::find([folder.path().to_owned(), copy.join("docs")]),
             Some(copy)
         );
-        assert_eq!(find([folder.path().to_owned()]), None);
+        assert_eq!(root::find([folder.path().to_owned()]), None);
+    }
+
+    #[test]
+    fn a_configuration_is_looked_for_where_the_user_is() {
+        HERE.get_or_init(|| "/home/ada".into());
+        let of = |args: &[&str]| {
+            let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+            let resolved = config_from_here(&args).into_iter();
+            resolved
+                .map(|arg| arg.into_string().expect("text"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of(&["--standin", "--config", "a.toml"])[2],
+            "/home/ada/a.toml"
+        );
+        assert_eq!(
+            of(&["-c", "/etc/a.toml", "check"]),
+            ["-c", "/etc/a.toml", "check"]
+        );
+        assert_eq!(of(&["--config=a.toml"]), ["--config=/home/ada/a.toml"]);
+        assert_eq!(of(&["-ca.toml"]), ["-c/home/ada/a.toml"]);
     }
 }

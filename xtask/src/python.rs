@@ -6,7 +6,7 @@
 
 use std::{fs, process::Command, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::{project, setup, step};
 
@@ -19,22 +19,18 @@ pub(crate) fn run() -> Result<()> {
     let folder = project::target().join("python");
     let plugins = folder.join("plugins");
     fs::create_dir_all(&plugins).with_context(|| format!("cannot make {}", plugins.display()))?;
-    let environment = folder.join("venv");
+    // Each version has its own environment, so a new one is installed beside the old one.
+    let environment = folder.join(COMPONENTIZE.replace("==", "-"));
     if !environment.join("bin/componentize-py").is_file() {
-        if project::on_path("python3").is_none() {
-            bail!(
-                "python3 is missing. On Debian or Ubuntu install it with\n    sudo apt-get install python3-venv"
-            );
-        }
-        let venv = step::quiet(
+        setup::python()?;
+        step::run_captured(
             "Python environment",
             Command::new("python3")
-                .args(["-m", "venv"])
+                .args(["-m", "venv", "--clear"])
                 .arg(&environment),
             LIMIT,
-        );
-        venv.context("on Debian or Ubuntu `python3 -m venv` needs a package: sudo apt-get install python3-venv")?;
-        step::quiet(
+        )?;
+        step::run_captured(
             COMPONENTIZE,
             Command::new(environment.join("bin/pip")).args(["install", "--quiet", COMPONENTIZE]),
             LIMIT,
@@ -52,12 +48,12 @@ pub(crate) fn run() -> Result<()> {
         "banned_words",
         "-o",
     ]);
-    step::quiet(
+    step::run_captured(
         "banned_words.wasm",
         componentize.arg(plugins.join("banned_words.wasm")),
         LIMIT,
     )?;
     setup::programs(&["wharf", "wharf-python"])?;
     let mut check = project::clean(Command::new(project::program("wharf-python")));
-    step::loud("the gateway with it", check.arg(&plugins), LIMIT)
+    step::run_inherited("the gateway with it", check.arg(&plugins), LIMIT)
 }

@@ -105,7 +105,7 @@ pub(crate) fn node() -> Result<()> {
     install("Node.js", &["nodejs", "npm"])
 }
 
-/// Installs Python with its `venv` module, for the tools that check the OpenAPI document.
+/// Installs Python with its `venv` module, for tools from PyPI.
 pub(crate) fn python() -> Result<()> {
     // Debian's Python lacks `ensurepip`, which installs pip into an environment.
     let has_venv = || {
@@ -142,7 +142,7 @@ fn install(what: &str, names: &[&str]) -> Result<()> {
     let mut apt = Command::new("sh");
     apt.args(["-c", &format!("apt-get update && {install}")])
         .env("DEBIAN_FRONTEND", "noninteractive");
-    step::quiet(
+    step::run_captured(
         &format!("{what} (Debian package)"),
         &mut apt,
         Duration::from_secs(900),

@@ -1,8 +1,9 @@
 //! Runs other programs with a time limit; their output is shown only when they fail, if wanted.
 
 use std::{
+    fs,
     io::{self, IsTerminal, Read, Write},
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -117,9 +118,7 @@ pub(crate) fn capture(
         }
         watch(None);
         if Instant::now() > until {
-            // It may have ended already.
-            let _ = child.kill();
-            let _ = child.wait();
+            kill_all(&mut child);
             bail!(
                 "{name} took longer than {} minutes and was stopped; it said:\n{text}",
                 limit.as_secs() / 60
@@ -160,7 +159,7 @@ fn read_lines(mut pipe: impl Read + Send + 'static, sender: mpsc::Sender<String>
 ///
 /// # Errors
 /// When the command fails (the error has its output) or takes longer than `limit`.
-pub(crate) fn quiet(what: &str, command: &mut Command, limit: Duration) -> Result<()> {
+pub(crate) fn run_captured(what: &str, command: &mut Command, limit: Duration) -> Result<()> {
     let mut progress = Progress::start(what);
     let output = capture(command, limit, |_| {
         progress.say("");
@@ -178,7 +177,7 @@ pub(crate) fn quiet(what: &str, command: &mut Command, limit: Duration) -> Resul
 ///
 /// # Errors
 /// When the command fails or takes longer than `limit`.
-pub(crate) fn loud(what: &str, command: &mut Command, limit: Duration) -> Result<()> {
+pub(crate) fn run_inherited(what: &str, command: &mut Command, limit: Duration) -> Result<()> {
     let mut child = command.spawn().with_context(|| {
         format!(
             "{what}: cannot start {}",
@@ -195,9 +194,7 @@ pub(crate) fn loud(what: &str, command: &mut Command, limit: Duration) -> Result
             };
         }
         if Instant::now() > until {
-            // It may have ended already.
-            let _ = child.kill();
-            let _ = child.wait();
+            kill_all(&mut child);
             bail!(
                 "{what} took longer than {} minutes and was stopped",
                 limit.as_secs() / 60
@@ -205,6 +202,51 @@ pub(crate) fn loud(what: &str, command: &mut Command, limit: Duration) -> Result
         }
         thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Kills a child and its descendants: `cargo test` would leave the tests running, and those their
+/// gateways and browsers.
+fn kill_all(child: &mut Child) {
+    let below = descendants(child.id());
+    // Each of them may have ended already.
+    let _ = child.kill();
+    let _ = child.wait();
+    if !below.is_empty() {
+        // The shell's own command, because not every machine has the program of that name.
+        let _ = Command::new("sh")
+            .args(["-c", "kill -KILL \"$@\" 2>/dev/null", "sh"])
+            .args(below.iter().map(u32::to_string))
+            .status();
+    }
+}
+
+/// The processes that a process started, and those that they started.
+fn descendants(pid: u32) -> Vec<u32> {
+    let parents = parents();
+    let (mut found, mut open) = (Vec::new(), vec![pid]);
+    while let Some(parent) = open.pop() {
+        let children = parents.iter().filter(|(_, of)| *of == parent);
+        for (pid, _) in children {
+            found.push(*pid);
+            open.push(*pid);
+        }
+    }
+    found
+}
+
+/// Every process with its parent, from `/proc`; nothing where there is none.
+fn parents() -> Vec<(u32, u32)> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let described = |entry: fs::DirEntry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        // `pid (name) state parent …`; the name may contain spaces and parentheses.
+        let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?;
+        Some((pid, parent.parse().ok()?))
+    };
+    entries.flatten().filter_map(described).collect()
 }
 
 /// Replaces this process by the program, which then gets its signals and sets its exit status.
@@ -218,4 +260,28 @@ pub(crate) fn become_program(command: &mut Command) -> Result<()> {
         "cannot start {}: {error}",
         command.get_program().to_string_lossy()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_takes_too_long_is_killed_with_what_it_started() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pid");
+        let mut command = Command::new("sh");
+        // The inner shell is not replaced by `sleep`, because another command follows.
+        let script = format!("sh -c 'echo $$ > {file:?}; sleep 60; true'; true");
+        command.args(["-c", &script]);
+        assert!(run_inherited("sleep", &mut command, Duration::from_secs(1)).is_err());
+        let pid = fs::read_to_string(&file).expect("it ran");
+        let until = Instant::now() + Duration::from_secs(10);
+        let alive = || fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+        // A zombie has ended, too; who reaps it depends on the machine.
+        while alive().is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(Instant::now() < until, "it still runs");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
 }

@@ -49,7 +49,7 @@ pub(crate) fn run() -> Result<()> {
             "WHARF_TEST_GUESTS",
             project::target().join("wasm32-wasip2/plugin"),
         );
-        step::loud("cargo test", &mut tests, LIMIT)
+        step::run_inherited("cargo test", &mut tests, LIMIT)
     })?;
     table.part("documentation examples", || {
         let mut tests = project::cargo();
@@ -58,12 +58,12 @@ pub(crate) fn run() -> Result<()> {
             .args(packages::select(
                 packages::HOST.into_iter().chain(["wharf-plugin"]),
             ));
-        step::loud("cargo test --doc", &mut tests, LIMIT)
+        step::run_inherited("cargo test --doc", &mut tests, LIMIT)
     })?;
     table.part("faults", faults::test)?;
     table.part("chaos", || {
         let mut chaos = project::clean(Command::new(project::program("wharf-bench")));
-        step::loud(
+        step::run_inherited(
             "wharf-bench chaos",
             chaos.args(["chaos", "--messages", CHAOS]),
             Duration::from_secs(600),
@@ -79,7 +79,7 @@ pub(crate) fn run() -> Result<()> {
 /// WhatsApp Web does.
 fn peer() -> Result<()> {
     install_peer()?;
-    step::loud(
+    step::run_inherited(
         "whatsapp-web.js on the stand-in",
         &mut project::clean(Command::new(project::program("wharf-peer"))),
         Duration::from_secs(600),
@@ -100,7 +100,7 @@ pub(crate) fn install(what: &str, folder: &str) -> Result<()> {
         npm.args(["ci", "--no-audit", "--no-fund"])
             .env("PUPPETEER_SKIP_DOWNLOAD", "1")
             .current_dir(&folder);
-        step::quiet(what, &mut npm, Duration::from_secs(600))?;
+        step::run_captured(what, &mut npm, Duration::from_secs(600))?;
     }
     Ok(())
 }

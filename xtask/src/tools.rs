@@ -22,7 +22,7 @@ pub(crate) fn machete() -> Result<()> {
     let Some(program) = available(MACHETE, "unused dependencies") else {
         return Ok(());
     };
-    step::quiet(
+    step::run_captured(
         "cargo machete",
         Command::new(program).current_dir(project::root()),
         Duration::from_secs(120),
@@ -47,12 +47,12 @@ pub(crate) fn deny() -> Result<()> {
         command
     };
     let limit = Duration::from_secs(300);
-    step::quiet(
+    step::run_captured(
         "cargo deny: bans, licences, sources",
         &mut deny(&["check", "bans", "licenses", "sources"]),
         limit,
     )?;
-    if step::quiet(
+    if step::run_captured(
         "cargo deny: database of advisories",
         &mut deny(&["fetch", "db"]),
         limit,
@@ -62,7 +62,7 @@ pub(crate) fn deny() -> Result<()> {
         eprintln!("  the database of advisories cannot be reached: advisories were not checked");
         return Ok(());
     }
-    step::quiet(
+    step::run_captured(
         "cargo deny: advisories",
         &mut deny(&["check", "advisories"]),
         limit,
@@ -96,7 +96,7 @@ fn installed((name, version): (&str, &str)) -> Result<PathBuf> {
         cargo
             .args(["install", name, "--version", version, "--locked", "--root"])
             .arg(&root);
-        step::quiet(
+        step::run_captured(
             &format!("installing {name} {version}"),
             &mut cargo,
             Duration::from_secs(900),

@@ -26,5 +26,6 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     {
         gateway.args(["--config", "gateway.toml"]);
     }
-    step::become_program(gateway.args(args.iter().filter(|arg| *arg != STANDIN)))
+    let args = project::config_from_here(args).into_iter();
+    step::become_program(gateway.args(args.filter(|arg| arg != STANDIN)))
 }

@@ -17,8 +17,8 @@ fn from_ann(body: &str) -> Inbound {
 
 #[tokio::test]
 async fn a_text_longer_than_a_phone_writes_is_cut_and_says_so() {
-    let rig = rig(json!({})).await;
-    let mut open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({})).await;
+    let mut open = test_page.link(Account::default()).await;
     let whole = "ä".repeat(65_536);
     for body in [
         whole.clone(),
@@ -26,7 +26,7 @@ async fn a_text_longer_than_a_phone_writes_is_cut_and_says_so() {
         "x".repeat(10 << 20),
         format!("x{}", "😀".repeat(65_536)),
     ] {
-        rig.standin.inbound(from_ann(&body)).expect("sent");
+        test_page.standin.inbound(from_ann(&body)).expect("sent");
     }
     for (length, end) in [
         (65_536, "ä"),
@@ -49,7 +49,8 @@ async fn a_text_longer_than_a_phone_writes_is_cut_and_says_so() {
         ("filename".to_owned(), json!("z".repeat(1 << 20))),
     ]
     .into();
-    rig.standin
+    test_page
+        .standin
         .inbound(Inbound {
             kind: Some("document".into()),
             fields,
@@ -79,17 +80,23 @@ async fn a_text_longer_than_a_phone_writes_is_cut_and_says_so() {
 
 #[tokio::test]
 async fn a_flood_waits_in_the_page_and_an_acknowledgement_passes_it() {
-    let rig = rig(json!({"deliveredDelay": null})).await;
-    let mut open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({"deliveredDelay": null})).await;
+    let mut open = test_page.link(Account::default()).await;
     let address = open
         .resolve("4915123456789")
         .await
         .expect("resolved")
         .expect("exists");
     let ids: Vec<String> = (0..600)
-        .map(|n| rig.standin.inbound(from_ann(&n.to_string())).expect("sent"))
+        .map(|n| {
+            test_page
+                .standin
+                .inbound(from_ann(&n.to_string()))
+                .expect("sent")
+        })
         .collect();
-    rig.standin
+    test_page
+        .standin
         .wait_for("the flood", LIMIT, |view| {
             ids.iter().all(|id| view.confirmed.contains(id))
         })
@@ -138,12 +145,18 @@ async fn a_flood_waits_in_the_page_and_an_acknowledgement_passes_it() {
 /// Its end would be taken for that of the catch-up that was asked for since.
 #[tokio::test]
 async fn the_end_of_a_catch_up_that_was_given_up_is_not_told() {
-    let rig = rig(json!({})).await;
-    let mut open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({})).await;
+    let mut open = test_page.link(Account::default()).await;
     let ids: Vec<String> = (0..400)
-        .map(|n| rig.standin.inbound(from_ann(&n.to_string())).expect("sent"))
+        .map(|n| {
+            test_page
+                .standin
+                .inbound(from_ann(&n.to_string()))
+                .expect("sent")
+        })
         .collect();
-    rig.standin
+    test_page
+        .standin
         .wait_for("the flood", LIMIT, |view| {
             ids.iter().all(|id| view.confirmed.contains(id))
         })

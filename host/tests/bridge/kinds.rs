@@ -35,7 +35,7 @@ pub(super) fn text(body: &str, mentions: &[&str], preview_links: bool) -> Conten
     })
 }
 
-impl Rig {
+impl TestPage {
     /// Waits for a message and returns it as its recipient got it.
     pub(super) async fn received(&self, id: &MessageId) -> Received {
         let view = self
@@ -113,8 +113,8 @@ fn every_kind() -> Vec<Content> {
 
 #[tokio::test]
 async fn a_kind_is_sent_or_refused_in_words_before_anything_was_begun() {
-    let rig = rig(json!({})).await;
-    let mut open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({})).await;
+    let mut open = test_page.link(Account::default()).await;
     let address = open.resolve(ANN).await.expect("resolved").expect("exists");
     let mut sent = Vec::new();
     for (n, content) in (1..).zip(every_kind()) {
@@ -153,7 +153,8 @@ async fn a_kind_is_sent_or_refused_in_words_before_anything_was_begun() {
         }
     }
     assert_eq!(
-        rig.standin
+        test_page
+            .standin
             .view()
             .messages
             .iter()
@@ -161,7 +162,7 @@ async fn a_kind_is_sent_or_refused_in_words_before_anything_was_begun() {
             .collect::<Vec<_>>(),
         sent
     );
-    let place = rig.received(&id(3)).await;
+    let place = test_page.received(&id(3)).await;
     assert_eq!(
         (place.kind.as_str(), place.location),
         (
@@ -169,7 +170,7 @@ async fn a_kind_is_sent_or_refused_in_words_before_anything_was_begun() {
             Some(json!({"lat": 52.5, "lng": -13.4, "loc": "Home"}))
         )
     );
-    let card = rig.received(&id(4)).await;
+    let card = test_page.received(&id(4)).await;
     assert_eq!(
         (card.kind.as_str(), card.contact.as_deref()),
         ("vcard", Some("Ada"))
@@ -182,15 +183,15 @@ async fn a_kind_is_sent_or_refused_in_words_before_anything_was_begun() {
         .await
         .expect("known");
     assert!(again.duplicate);
-    rig.no_reports();
+    test_page.no_reports();
     open.page.close().await;
 }
 
 #[tokio::test]
 async fn what_arrives_is_told_in_the_same_words_and_both_forms_of_address() {
-    let rig = rig(json!({})).await;
-    let mut open = rig.link(Account::default()).await;
-    let first = rig
+    let test_page = test_page(json!({})).await;
+    let mut open = test_page.link(Account::default()).await;
+    let first = test_page
         .standin
         .inbound(Inbound {
             mentions: vec![format!("{BOB}@c.us")],
@@ -209,7 +210,8 @@ async fn what_arrives_is_told_in_the_same_words_and_both_forms_of_address() {
     );
     assert_eq!(message.sender, message.chat, "one to one");
 
-    rig.standin
+    test_page
+        .standin
         .inbound(Inbound {
             quoted: Some(first.clone()),
             ..in_group(ANN, "in a group")
@@ -292,9 +294,9 @@ async fn what_arrives_is_told_in_the_same_words_and_both_forms_of_address() {
             }),
         ),
     ] {
-        rig.standin.inbound(inbound).expect("sent");
+        test_page.standin.inbound(inbound).expect("sent");
         assert_eq!(open.message().await.content, content);
     }
-    rig.no_reports();
+    test_page.no_reports();
     open.page.close().await;
 }

@@ -5,11 +5,11 @@ use super::*;
 
 #[tokio::test]
 async fn a_login_survives_a_restart_and_ends_by_either_side() {
-    let rig = rig(json!({})).await;
-    let open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({})).await;
+    let open = test_page.link(Account::default()).await;
     open.page.close().await;
 
-    let mut open = rig.open().await;
+    let mut open = test_page.open().await;
     let first = open.until("a QR or ready", |event| {
         matches!(event, PageEvent::Qr { .. })
             || matches!(event, PageEvent::Status(status) if status.stage() == Stage::Ready)
@@ -24,7 +24,7 @@ async fn a_login_survives_a_restart_and_ends_by_either_side() {
         Some("4915112345678@c.us")
     );
 
-    rig.standin.remove_device(None);
+    test_page.standin.remove_device(None);
     open.until("the log-out", |event| {
         matches!(event, PageEvent::LoggedOut(_))
     })
@@ -37,14 +37,16 @@ async fn a_login_survives_a_restart_and_ends_by_either_side() {
     else {
         unreachable!()
     };
-    rig.standin
+    test_page
+        .standin
         .scan(Some(&code), Account::default())
         .await
         .expect("scanned");
     open.ready().await;
 
     open.page.logout().await.expect("logged out");
-    rig.standin
+    test_page
+        .standin
         .wait_for("the device to be removed", LIMIT, |view| {
             view.linked.is_empty()
         })
@@ -56,10 +58,10 @@ async fn a_login_survives_a_restart_and_ends_by_either_side() {
 /// WhatsApp Web clears all storage at a log-out, also what the bridge has noted there.
 #[tokio::test]
 async fn a_login_that_was_ended_is_not_put_back_into_the_same_browser() {
-    let rig = rig(json!({})).await;
-    let open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({})).await;
+    let open = test_page.link(Account::default()).await;
     let kept =
-        profile_dir(rig.dir.path(), &"bridge".parse().expect("id")).join(".wharf-login.json");
+        profile_dir(test_page.dir.path(), &"bridge".parse().expect("id")).join(".wharf-login.json");
     let began = std::time::Instant::now();
     while !kept.exists() {
         assert!(began.elapsed() < LIMIT, "no copy of the login");
@@ -67,9 +69,9 @@ async fn a_login_that_was_ended_is_not_put_back_into_the_same_browser() {
     }
     open.page.close().await;
 
-    let mut open = rig.open().await;
+    let mut open = test_page.open().await;
     open.ready().await;
-    rig.standin.remove_device(None);
+    test_page.standin.remove_device(None);
     open.until("the log-out", |event| {
         matches!(event, PageEvent::LoggedOut(_))
     })
@@ -88,8 +90,8 @@ async fn a_login_that_was_ended_is_not_put_back_into_the_same_browser() {
 
 #[tokio::test]
 async fn the_codes_of_a_batch_run_out_and_are_renewed() {
-    let rig = rig(json!({"clock": 0.005})).await;
-    let mut open = rig.open().await;
+    let test_page = test_page(json!({"clock": 0.005})).await;
+    let mut open = test_page.open().await;
     open.until("the end of the batch", |event| {
         *event == PageEvent::QrExhausted
     })
@@ -104,12 +106,13 @@ async fn the_codes_of_a_batch_run_out_and_are_renewed() {
 
 #[tokio::test]
 async fn a_login_taken_over_silently_is_noticed() {
-    let rig = rig(json!({})).await;
-    let mut open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({})).await;
+    let mut open = test_page.link(Account::default()).await;
     // A job of the sync reports CONNECTED again although the connection is gone.
-    rig.standin
+    test_page
+        .standin
         .push(None, json!({"type": "sync-signal", "after": 300}));
-    rig.standin.push(
+    test_page.standin.push(
         None,
         json!({"type": "stream-error", "conflict": "replaced"}),
     );
@@ -123,8 +126,8 @@ async fn a_login_taken_over_silently_is_noticed() {
 
 #[tokio::test]
 async fn a_typed_code_links_and_is_renewed_until_then() {
-    let rig = rig(json!({})).await;
-    let mut open = rig.open().await;
+    let test_page = test_page(json!({})).await;
+    let mut open = test_page.open().await;
     let number = "4915112345678".parse::<PhoneNumber>().expect("number");
     open.until("a QR", |event| matches!(event, PageEvent::Qr { .. }))
         .await;
@@ -135,27 +138,29 @@ async fn a_typed_code_links_and_is_renewed_until_then() {
     );
     assert_eq!(open.code().await, code.code, "told, too");
     assert!(
-        rig.standin.view().codes[0].push && rig.standin.view().qrs.is_empty(),
+        test_page.standin.view().codes[0].push && test_page.standin.view().qrs.is_empty(),
         "{:?}",
-        rig.standin.view()
+        test_page.standin.view()
     );
     assert!(
         matches!(open.page.refresh_qr().await, Err(PageError::Refused { .. })),
         "a batch of QR codes would spoil the code"
     );
 
-    rig.standin.push(None, json!({"type": "alt-refresh"}));
+    test_page.standin.push(None, json!({"type": "alt-refresh"}));
     let renewed = open.code().await;
     assert_ne!(renewed, code.code);
     assert!(
-        rig.standin
+        test_page
+            .standin
             .enter_code(&code.code, Account::default())
             .await
             .is_err(),
         "the old one is dead"
     );
     assert!(
-        rig.standin
+        test_page
+            .standin
             .enter_code(
                 &renewed,
                 Account {
@@ -167,12 +172,13 @@ async fn a_typed_code_links_and_is_renewed_until_then() {
             .is_err(),
         "another phone"
     );
-    rig.standin
+    test_page
+        .standin
         .enter_code(&renewed, Account::default())
         .await
         .expect("linked");
     open.ready().await;
-    assert_eq!(rig.standin.view().reports, Vec::<String>::new());
+    assert_eq!(test_page.standin.view().reports, Vec::<String>::new());
     assert!(
         matches!(
             open.page.pairing_code(&number).await,
@@ -185,8 +191,8 @@ async fn a_typed_code_links_and_is_renewed_until_then() {
 
 #[tokio::test]
 async fn a_code_that_fails_or_is_given_up_leads_back_to_qr_codes() {
-    let rig = rig(json!({"pairingError": "IQErrorRateOverlimit", "clock": 0.2})).await;
-    let mut open = rig.open().await;
+    let test_page = test_page(json!({"pairingError": "IQErrorRateOverlimit", "clock": 0.2})).await;
+    let mut open = test_page.open().await;
     let number = "4915112345678".parse::<PhoneNumber>().expect("number");
     let is_qr = |event: &PageEvent| matches!(event, PageEvent::Qr { .. });
     open.until("a QR", is_qr).await;
@@ -197,7 +203,8 @@ async fn a_code_that_fails_or_is_given_up_leads_back_to_qr_codes() {
         })
     );
     open.until("a QR after the refusal", is_qr).await;
-    rig.standin
+    test_page
+        .standin
         .set(json!({"pairingError": "IQErrorFeatureNotAvailable"}));
     assert_eq!(
         open.page.pairing_code(&number).await,
@@ -207,7 +214,7 @@ async fn a_code_that_fails_or_is_given_up_leads_back_to_qr_codes() {
     );
     open.until("a QR after the refusal", is_qr).await;
 
-    rig.standin.set(json!({"pairingError": null}));
+    test_page.standin.set(json!({"pairingError": null}));
     open.page.pairing_code(&number).await.expect("a code");
     open.page.cancel_pairing().await.expect("cancelled");
     open.until(
@@ -218,21 +225,22 @@ async fn a_code_that_fails_or_is_given_up_leads_back_to_qr_codes() {
     open.until("a QR after the end", is_qr).await;
 
     open.page.pairing_code(&number).await.expect("a code");
-    rig.standin.network(false);
+    test_page.standin.network(false);
     open.until(
         "the end",
         |event| matches!(event, PageEvent::PairingEnded(reason) if reason.contains("lost")),
     )
     .await;
-    rig.standin.network(true);
+    test_page.standin.network(true);
     let PageEvent::Qr { code, .. } = open.until("a QR after the loss", is_qr).await else {
         unreachable!()
     };
-    rig.standin
+    test_page
+        .standin
         .scan(Some(&code), Account::default())
         .await
         .expect("a QR works again");
     open.ready().await;
-    assert_eq!(rig.standin.view().reports, Vec::<String>::new());
+    assert_eq!(test_page.standin.view().reports, Vec::<String>::new());
     open.page.close().await;
 }

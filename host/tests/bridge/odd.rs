@@ -61,8 +61,8 @@ fn text(body: &str) -> Content {
 
 #[tokio::test]
 async fn one_odd_field_costs_that_field_and_not_the_message() {
-    let rig = rig(json!({})).await;
-    let mut open = rig
+    let test_page = test_page(json!({})).await;
+    let mut open = test_page
         .link(Account {
             pushname: format!("Me {HALF_EMOJI}"),
             ..Account::default()
@@ -151,7 +151,7 @@ async fn one_odd_field_costs_that_field_and_not_the_message() {
         ),
     ] {
         let what = format!("{inbound:?}");
-        let id = rig.standin.inbound(inbound).expect("sent");
+        let id = test_page.standin.inbound(inbound).expect("sent");
         let message = open.message().await;
         assert_eq!(
             (
@@ -169,7 +169,8 @@ async fn one_odd_field_costs_that_field_and_not_the_message() {
     }
     let strange =
         json!({"author": 7, "from": {"user": "x"}, "notifyName": half, "quotedStanzaID": ["x"]});
-    rig.standin
+    test_page
+        .standin
         .inbound(told("chat", "from whom", strange))
         .expect("sent");
     let message = open.message().await;
@@ -182,7 +183,7 @@ async fn one_odd_field_costs_that_field_and_not_the_message() {
         (&message.chat, Some("half \u{FFFD}"), &None)
     );
     assert_eq!(
-        rig.standin.view().reports,
+        test_page.standin.view().reports,
         Vec::<String>::new(),
         "the bridge caused errors that the page reports"
     );
@@ -264,8 +265,8 @@ fn any_message() -> impl Strategy<Value = Inbound> {
 
 #[tokio::test]
 async fn whatever_stands_in_the_fields_of_a_message_it_is_told_once_live_and_once_as_missed() {
-    let rig = rig(json!({})).await;
-    let mut open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({})).await;
+    let mut open = test_page.link(Account::default()).await;
     let began = Timestamp::now().minus(Duration::from_secs(60));
     let mut runner = TestRunner::new(Config::default());
     let mut sent = BTreeMap::new();
@@ -274,10 +275,10 @@ async fn whatever_stands_in_the_fields_of_a_message_it_is_told_once_live_and_onc
             .new_tree(&mut runner)
             .expect("a message")
             .current();
-        let id = rig.standin.inbound(inbound.clone()).expect("sent");
+        let id = test_page.standin.inbound(inbound.clone()).expect("sent");
         sent.insert(id, inbound);
     }
-    let last = rig
+    let last = test_page
         .standin
         .inbound(told("chat", "the last", json!({})))
         .expect("sent");
@@ -343,10 +344,11 @@ fn each_once(how: &str, sent: &BTreeMap<String, Inbound>, last: &str, events: &[
 
 #[tokio::test]
 async fn a_message_without_a_readable_key_is_a_fault_which_is_told_once() {
-    let rig = rig(json!({})).await;
-    let mut open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({})).await;
+    let mut open = test_page.link(Account::default()).await;
     for _ in 0..3 {
-        rig.standin
+        test_page
+            .standin
             .inbound(Inbound {
                 id: Some(String::new()),
                 ..told("chat", "nobody's", json!({}))
@@ -357,7 +359,7 @@ async fn a_message_without_a_readable_key_is_a_fault_which_is_told_once() {
         id: Some("two\nlines".into()),
         ..told("chat", "somebody's", json!({}))
     };
-    rig.standin.inbound(lines).expect("sent");
+    test_page.standin.inbound(lines).expect("sent");
     let last = |event: &PageEvent| matches!(event, PageEvent::Message(message) if message.content.body() == Some("somebody's"));
     let events = open.all_until("the message", last).await;
     let faults: Vec<_> = events
@@ -372,7 +374,7 @@ async fn a_message_without_a_readable_key_is_a_fault_which_is_told_once() {
         matches!(events.last(), Some(PageEvent::Message(message)) if message.id.0 == "two\nlines")
     );
     assert_eq!(
-        rig.standin.view().reports,
+        test_page.standin.view().reports,
         Vec::<String>::new(),
         "the bridge caused errors that the page reports"
     );

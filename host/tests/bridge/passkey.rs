@@ -55,29 +55,30 @@ impl Open {
     }
 }
 
-async fn asked(settings: Value) -> (Rig, Open, Authenticator) {
+async fn asked(settings: Value) -> (TestPage, Open, Authenticator) {
     let key = Authenticator::new().expect("a key");
-    let rig = rig(json!({"clock": 0.05, "passkey": {"ask": "link", "handoffTtl": 0, "credentials": [key.credential()]}})).await;
-    rig.standin.set(settings);
-    let mut open = rig.open().await;
+    let test_page = test_page(json!({"clock": 0.05, "passkey": {"ask": "link", "handoffTtl": 0, "credentials": [key.credential()]}})).await;
+    test_page.standin.set(settings);
+    let mut open = test_page.open().await;
     let PageEvent::Qr { code, .. } = open
         .until("a QR", |event| matches!(event, PageEvent::Qr { .. }))
         .await
     else {
         unreachable!()
     };
-    rig.standin
+    test_page
+        .standin
         .scan(Some(&code), Account::default())
         .await
         .expect("scanned");
     open.news("the request", |news| *news == PasskeyNews::Asked)
         .await;
-    (rig, open, key)
+    (test_page, open, key)
 }
 
 #[tokio::test]
 async fn while_a_passkey_is_awaited_nothing_makes_another_secret_and_each_order_has_its_time() {
-    let (rig, mut open, key) = asked(json!({})).await;
+    let (test_page, mut open, key) = asked(json!({})).await;
     let question = open.question().await;
     let number = "4915112345678".parse::<PhoneNumber>().expect("number");
     let refused = |result: Result<(), PageError>| {
@@ -126,7 +127,10 @@ async fn while_a_passkey_is_awaited_nothing_makes_another_secret_and_each_order_
     )
     .await;
     open.ready().await;
-    assert_eq!(rig.standin.view().passkey.refused, Vec::<String>::new());
+    assert_eq!(
+        test_page.standin.view().passkey.refused,
+        Vec::<String>::new()
+    );
     open.page.close().await;
 }
 
@@ -134,9 +138,9 @@ async fn while_a_passkey_is_awaited_nothing_makes_another_secret_and_each_order_
 /// that they would end it.
 #[tokio::test]
 async fn another_batch_of_qr_codes_would_end_the_ceremony() {
-    let (rig, mut open, key) = asked(json!({})).await;
+    let (test_page, mut open, key) = asked(json!({})).await;
     let question = open.question().await;
-    rig.standin.push(
+    test_page.standin.push(
         None,
         json!({"type": "pair-device", "refs": ["2@another", "2@batch"]}),
     );
@@ -160,7 +164,7 @@ async fn another_batch_of_qr_codes_would_end_the_ceremony() {
             reason: "timeout".into()
         }
     );
-    let refused = rig.standin.view().passkey.refused;
+    let refused = test_page.standin.view().passkey.refused;
     assert!(
         refused
             .iter()

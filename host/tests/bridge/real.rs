@@ -11,15 +11,15 @@ use super::*;
 
 const NUMBER: &str = "4915123456789";
 
-async fn linked(settings: serde_json::Value) -> (Rig, Open, Address) {
-    let rig = rig(settings).await;
-    let open = rig.link(Account::default()).await;
+async fn linked(settings: serde_json::Value) -> (TestPage, Open, Address) {
+    let test_page = test_page(settings).await;
+    let open = test_page.link(Account::default()).await;
     let address = open
         .resolve(NUMBER)
         .await
         .expect("resolved")
         .expect("exists");
-    (rig, open, address)
+    (test_page, open, address)
 }
 
 impl Open {
@@ -61,15 +61,16 @@ fn bans(told: &[PageEvent]) -> usize {
 
 #[tokio::test]
 async fn a_login_announces_a_ban_that_is_none_and_it_is_told_to_nobody() {
-    let rig = rig(json!({"clock": 0.2})).await;
-    let mut open = rig.open().await;
+    let test_page = test_page(json!({"clock": 0.2})).await;
+    let mut open = test_page.open().await;
     let PageEvent::Qr { code, .. } = open
         .until("a QR", |event| matches!(event, PageEvent::Qr { .. }))
         .await
     else {
         unreachable!()
     };
-    rig.standin
+    test_page
+        .standin
         .scan(Some(&code), Account::default())
         .await
         .expect("scanned");
@@ -78,19 +79,19 @@ async fn a_login_announces_a_ban_that_is_none_and_it_is_told_to_nobody() {
         0,
         "at the login"
     );
-    rig.standin.network(false);
+    test_page.standin.network(false);
     open.until(
         "the loss",
         |event| matches!(event, PageEvent::Status(status) if status.stage() == Stage::Offline),
     )
     .await;
-    rig.standin.network(true);
+    test_page.standin.network(true);
     assert_eq!(
         bans(&open.all_until("the connection", is_ready).await),
         0,
         "at a reconnection"
     );
-    rig.standin.push(
+    test_page.standin.push(
         None,
         json!({"type": "failure", "code": 402, "expire": 3600}),
     );
@@ -109,10 +110,10 @@ async fn a_login_announces_a_ban_that_is_none_and_it_is_told_to_nobody() {
 
 #[tokio::test]
 async fn a_refusal_is_told_with_its_own_code_whether_or_not_the_account_is_locked() {
-    let (rig, mut open, address) = linked(json!({"nacks": [463, 429, 475]})).await;
+    let (test_page, mut open, address) = linked(json!({"nacks": [463, 429, 475]})).await;
     let ends = Timestamp::now().0 / 1000 + 3600;
     // The page does not react to a 463; the bridge asks WhatsApp for the lock.
-    rig.standin.set(json!({"timelockEnds": ends}));
+    test_page.standin.set(json!({"timelockEnds": ends}));
     let end = Some(Timestamp(ends * 1000));
     open.send(&id(1), &address.chat, "to a stranger")
         .await
@@ -148,8 +149,9 @@ async fn a_refusal_is_told_with_its_own_code_whether_or_not_the_account_is_locke
         };
         assert_eq!((told, until), (Some(code), None));
     }
-    rig.standin.set(json!({"timelockEnds": null}));
-    rig.standin
+    test_page.standin.set(json!({"timelockEnds": null}));
+    test_page
+        .standin
         .push(None, json!({"type": "reachout-timelock", "locked": false}));
     open.until(
         "the end of the lock",
@@ -161,7 +163,7 @@ async fn a_refusal_is_told_with_its_own_code_whether_or_not_the_account_is_locke
 
 #[tokio::test]
 async fn a_build_that_hides_its_codes_counts_as_locked_when_whatsapp_says_so() {
-    let (rig, mut open, address) =
+    let (test_page, mut open, address) =
         linked(json!({"nacks": [500, 463], "missing": ["WAWebSendMsgJob.encryptAndSendMsg"]}))
             .await;
     open.send(&id(1), &address.chat, "one")
@@ -171,7 +173,8 @@ async fn a_build_that_hides_its_codes_counts_as_locked_when_whatsapp_says_so() {
         open.progress(&id(1)).await,
         SendProgress::Refused { code: None, .. }
     ));
-    rig.standin
+    test_page
+        .standin
         .set(json!({"timelockEnds": Timestamp::now().0 / 1000 + 3600}));
     open.send(&id(2), &address.chat, "two")
         .await
@@ -189,7 +192,7 @@ async fn a_build_that_hides_its_codes_counts_as_locked_when_whatsapp_says_so() {
 
 #[tokio::test]
 async fn what_is_in_the_database_only_is_found_sent_again_and_quoted() {
-    let (rig, mut open, address) = linked(json!({"ackDelay": null})).await;
+    let (test_page, mut open, address) = linked(json!({"ackDelay": null})).await;
     let inbound = |n: u8| Inbound {
         from: NUMBER.into(),
         body: format!("question {n}"),
@@ -197,7 +200,7 @@ async fn what_is_in_the_database_only_is_found_sent_again_and_quoted() {
         ..Inbound::default()
     };
     for n in 0..4 {
-        rig.standin.inbound(inbound(n)).expect("sent");
+        test_page.standin.inbound(inbound(n)).expect("sent");
         open.message().await;
     }
     for n in 1..=4 {
@@ -216,7 +219,8 @@ async fn what_is_in_the_database_only_is_found_sent_again_and_quoted() {
         found.failed && found.ack.is_none() && found.key.ends_with(&id(1).0),
         "{found:?}"
     );
-    rig.standin
+    test_page
+        .standin
         .set(json!({"ackDelay": 5, "deliveredDelay": null}));
     open.page
         .resend(&id(1), &address.chat)
@@ -246,7 +250,7 @@ async fn what_is_in_the_database_only_is_found_sent_again_and_quoted() {
     )
     .await
     .expect("quoted from the database");
-    let arrived = rig
+    let arrived = test_page
         .standin
         .wait_for("the answer", LIMIT, |view| {
             view.messages
@@ -269,7 +273,7 @@ async fn what_is_in_the_database_only_is_found_sent_again_and_quoted() {
 
 #[tokio::test]
 async fn what_was_revoked_or_edited_on_the_phone_had_been_sent() {
-    let (rig, mut open, address) = linked(json!({"deliveredDelay": null})).await;
+    let (test_page, mut open, address) = linked(json!({"deliveredDelay": null})).await;
     for n in 1..=3 {
         open.send(&id(n), &address.chat, "hello")
             .await
@@ -279,11 +283,11 @@ async fn what_was_revoked_or_edited_on_the_phone_had_been_sent() {
             SendProgress::Ack(AckLevel::Server)
         );
     }
-    rig.standin.push(
+    test_page.standin.push(
         None,
         json!({"type": "revoke", "id": id(1), "by": "3A00000000000000000A"}),
     );
-    rig.standin.push(
+    test_page.standin.push(
         None,
         json!({"type": "edit", "id": id(2), "by": "3A00000000000000000B", "body": "changed"}),
     );
@@ -325,15 +329,16 @@ async fn what_was_revoked_or_edited_on_the_phone_had_been_sent() {
 
 #[tokio::test]
 async fn status_posts_are_no_messages_and_no_chat_is_made_for_a_group_that_is_none() {
-    let (rig, mut open, _) = linked(json!({})).await;
+    let (test_page, mut open, _) = linked(json!({})).await;
     let post = Inbound {
         from: NUMBER.into(),
         body: "look at me".into(),
         group: Some("status@broadcast".into()),
         ..Inbound::default()
     };
-    rig.standin.inbound(post).expect("posted");
-    rig.standin
+    test_page.standin.inbound(post).expect("posted");
+    test_page
+        .standin
         .inbound(Inbound {
             from: NUMBER.into(),
             body: "hello".into(),
@@ -369,10 +374,11 @@ async fn status_posts_are_no_messages_and_no_chat_is_made_for_a_group_that_is_no
 
 #[tokio::test]
 async fn what_was_missed_is_read_from_the_database_page_by_page() {
-    let (rig, mut open, _) = linked(json!({})).await;
+    let (test_page, mut open, _) = linked(json!({})).await;
     let began = Timestamp::now().minus(Duration::from_secs(60));
     for n in 0..120 {
-        rig.standin
+        test_page
+            .standin
             .inbound(Inbound {
                 from: NUMBER.into(),
                 body: format!("message {n}"),
@@ -423,10 +429,10 @@ async fn what_was_missed_is_read_from_the_database_page_by_page() {
 
 #[tokio::test]
 async fn a_version_that_whatsapp_refuses_is_told_before_the_page_loads_itself_anew() {
-    let (rig, mut open, _) = linked(json!({"clock": 0.2})).await;
-    rig.standin.set(json!({"loginFailures": [405]}));
-    rig.standin.network(false);
-    rig.standin.network(true);
+    let (test_page, mut open, _) = linked(json!({"clock": 0.2})).await;
+    test_page.standin.set(json!({"loginFailures": [405]}));
+    test_page.standin.network(false);
+    test_page.standin.network(true);
     open.until(
         "the refusal",
         |event| matches!(event, PageEvent::Status(status) if status.stage() == Stage::Outdated),
@@ -439,7 +445,7 @@ async fn a_version_that_whatsapp_refuses_is_told_before_the_page_loads_itself_an
 }
 
 async fn report(settings: serde_json::Value) -> ContractReport {
-    let (rig, mut open, address) = linked(settings).await;
+    let (test_page, mut open, address) = linked(settings).await;
     open.send(&id(1), &address.chat, "hello")
         .await
         .expect("stored");
@@ -454,7 +460,7 @@ async fn report(settings: serde_json::Value) -> ContractReport {
     );
     let report = open.page.contract().await.expect("asked");
     assert_eq!(
-        rig.standin.view().reports,
+        test_page.standin.view().reports,
         Vec::<String>::new(),
         "nothing is reported to the makers of the page"
     );

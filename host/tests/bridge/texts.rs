@@ -9,22 +9,25 @@ use super::{
 
 #[tokio::test]
 async fn an_answer_quotes_what_is_in_the_chat_also_after_a_reload_and_nothing_else() {
-    let rig = rig(json!({})).await;
-    let mut open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({})).await;
+    let mut open = test_page.link(Account::default()).await;
     let question = MessageId(
-        rig.standin
+        test_page
+            .standin
             .inbound(from(ANN, "how much is it?"))
             .expect("sent"),
     );
     let chat = open.message().await.chat.chat;
     let elsewhere = MessageId(
-        rig.standin
+        test_page
+            .standin
             .inbound(from(BOB, "a secret of Bob's"))
             .expect("sent"),
     );
     open.message().await;
     let in_group = MessageId(
-        rig.standin
+        test_page
+            .standin
             .inbound(in_group(BOB, "who comes?"))
             .expect("sent"),
     );
@@ -33,7 +36,7 @@ async fn an_answer_quotes_what_is_in_the_chat_also_after_a_reload_and_nothing_el
     open.put(&id(1), &chat, Content::text("ten"), Some(&question))
         .await
         .expect("stored");
-    let quoted = rig.received(&id(1)).await.quoted.expect("a quote");
+    let quoted = test_page.received(&id(1)).await.quoted.expect("a quote");
     assert_eq!(
         (&quoted["id"], &quoted["body"], &quoted["participant"]),
         (&json!(question), &json!("how much is it?"), &json!(chat))
@@ -42,7 +45,7 @@ async fn an_answer_quotes_what_is_in_the_chat_also_after_a_reload_and_nothing_el
         .await
         .expect("stored");
     assert_eq!(
-        rig.received(&id(2)).await.quoted.expect("a quote")["body"],
+        test_page.received(&id(2)).await.quoted.expect("a quote")["body"],
         "ten",
         "one's own"
     );
@@ -50,7 +53,7 @@ async fn an_answer_quotes_what_is_in_the_chat_also_after_a_reload_and_nothing_el
         .await
         .expect("stored");
     assert_eq!(
-        rig.received(&id(3)).await.quoted.expect("a quote")["id"],
+        test_page.received(&id(3)).await.quoted.expect("a quote")["id"],
         json!(in_group)
     );
     while open.progress(&id(3)).await != SendProgress::Ack(AckLevel::Server) {}
@@ -79,7 +82,7 @@ async fn an_answer_quotes_what_is_in_the_chat_also_after_a_reload_and_nothing_el
             .await
             .expect("stored");
         assert_eq!(
-            rig.received(&id(n)).await.quoted.expect("a quote")["body"],
+            test_page.received(&id(n)).await.quoted.expect("a quote")["body"],
             body
         );
     }
@@ -94,14 +97,16 @@ async fn an_answer_quotes_what_is_in_the_chat_also_after_a_reload_and_nothing_el
         );
     }
     let sealed = MessageId(
-        rig.standin
+        test_page
+            .standin
             .inbound(Inbound {
                 kind: Some("call_log".into()),
                 ..from(ANN, "")
             })
             .expect("sent"),
     );
-    rig.standin
+    test_page
+        .standin
         .wait_for("the notice", LIMIT, |view| {
             view.confirmed.contains(&sealed.0)
         })
@@ -115,15 +120,18 @@ async fn an_answer_quotes_what_is_in_the_chat_also_after_a_reload_and_nothing_el
         "{refused:?}"
     );
     assert_eq!(open.page.find(&id(7), &chat).await, Ok(None), "begun");
-    rig.no_reports();
+    test_page.no_reports();
     open.page.close().await;
 }
 
 #[tokio::test]
 async fn whom_a_text_mentions_is_told_in_the_form_of_the_chat() {
-    let rig = rig(json!({})).await;
-    let mut open = rig.link(Account::default()).await;
-    rig.standin.inbound(in_group(ANN, "hello")).expect("sent");
+    let test_page = test_page(json!({})).await;
+    let mut open = test_page.link(Account::default()).await;
+    test_page
+        .standin
+        .inbound(in_group(ANN, "hello"))
+        .expect("sent");
     let ann = open.message().await.sender;
     let (pn, lid) = (ann.pn.expect("a number"), ann.lid.expect("a lid"));
     let user = |wid: &str| wid.split('@').next().expect("a user").to_owned();
@@ -136,7 +144,7 @@ async fn whom_a_text_mentions_is_told_in_the_form_of_the_chat() {
     )
     .await
     .expect("stored");
-    let received = rig.received(&id(1)).await;
+    let received = test_page.received(&id(1)).await;
     assert_eq!(
         (received.body, received.mentions),
         (format!("@{ANN} hi"), vec![pn.clone()])
@@ -151,7 +159,7 @@ async fn whom_a_text_mentions_is_told_in_the_form_of_the_chat() {
     )
     .await
     .expect("stored");
-    let received = rig.received(&id(2)).await;
+    let received = test_page.received(&id(2)).await;
     assert_eq!(
         received.body,
         format!("@{} meet @{BOB}, not @{ANN}0", user(&lid)),
@@ -171,7 +179,7 @@ async fn whom_a_text_mentions_is_told_in_the_form_of_the_chat() {
     )
     .await
     .expect("stored");
-    assert_eq!(rig.received(&id(3)).await.mentions, [lid]);
+    assert_eq!(test_page.received(&id(3)).await.mentions, [lid]);
     let refused = open
         .put(&id(4), GROUP, text("@x", &["x"], true), None)
         .await;
@@ -179,15 +187,15 @@ async fn whom_a_text_mentions_is_told_in_the_form_of_the_chat() {
         matches!(refused, Err(PageError::Refused { .. })),
         "{refused:?}"
     );
-    rig.no_reports();
+    test_page.no_reports();
     open.page.close().await;
 }
 
 #[tokio::test]
 async fn a_link_gets_a_preview_if_there_is_one_in_time_and_the_message_goes_in_any_case() {
     let data = json!({"title": "Example", "description": "A domain"});
-    let rig = rig(json!({"linkPreview": data})).await;
-    let open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({"linkPreview": data})).await;
+    let open = test_page.link(Account::default()).await;
     let address = open.resolve(ANN).await.expect("resolved").expect("exists");
     let body = "look: https://example.org/a";
     let put = async |n, content: Content| {
@@ -201,7 +209,7 @@ async fn a_link_gets_a_preview_if_there_is_one_in_time_and_the_message_goes_in_a
         open.put(&id(n), &address.chat, content, None)
             .await
             .expect("stored");
-        let received = rig.received(&id(n)).await;
+        let received = test_page.received(&id(n)).await;
         assert_eq!(received.kind, "chat");
         (received.body, received.preview)
     };
@@ -221,10 +229,11 @@ async fn a_link_gets_a_preview_if_there_is_one_in_time_and_the_message_goes_in_a
         (4, json!({"linkPreview": null})),
         (5, json!({"linkPreviewError": 500})),
     ] {
-        rig.standin.set(settings);
+        test_page.standin.set(settings);
         assert_eq!(put(n, text(body, &[], true)).await, (body.to_owned(), None));
     }
-    rig.standin
+    test_page
+        .standin
         .set(json!({"linkPreview": data, "linkPreviewError": null, "linkPreviewDelay": 60_000}));
     for n in [6, 7] {
         assert_eq!(
@@ -234,16 +243,16 @@ async fn a_link_gets_a_preview_if_there_is_one_in_time_and_the_message_goes_in_a
         );
     }
     // After two time-outs the phone is not asked any more, even when it could answer again.
-    rig.standin.set(json!({"linkPreviewDelay": 0}));
+    test_page.standin.set(json!({"linkPreviewDelay": 0}));
     assert_eq!(put(8, text(body, &[], true)).await, (body.to_owned(), None));
-    rig.no_reports();
+    test_page.no_reports();
     open.page.close().await;
 }
 
 #[tokio::test]
 async fn a_build_without_previews_and_answers_sends_texts() {
-    let rig = rig(json!({"missing": ["WALinkify", "WAWebMsgReply"]})).await;
-    let open = rig.link(Account::default()).await;
+    let test_page = test_page(json!({"missing": ["WALinkify", "WAWebMsgReply"]})).await;
+    let open = test_page.link(Account::default()).await;
     let address = open.resolve(ANN).await.expect("resolved").expect("exists");
     open.put(
         &id(1),
@@ -260,6 +269,6 @@ async fn a_build_without_previews_and_answers_sends_texts() {
         matches!(&refused, Err(PageError::ContractBroken { missing, .. }) if *missing == ["WAWebMsgReply.canReplyMsg"]),
         "{refused:?}"
     );
-    rig.no_reports();
+    test_page.no_reports();
     open.page.close().await;
 }

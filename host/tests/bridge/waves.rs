@@ -52,12 +52,12 @@ fn changed_modules(late: &str, changes: &str) -> String {
     )
 }
 
-async fn changed(settings: serde_json::Value, before: &str, bridge: &str) -> Rig {
-    let mut rig = rig(settings).await;
-    let path = rig.dir.path().join("bridge.js");
+async fn changed(settings: serde_json::Value, before: &str, bridge: &str) -> TestPage {
+    let mut test_page = test_page(settings).await;
+    let path = test_page.dir.path().join("bridge.js");
     fs::write(&path, before.to_owned() + bridge).expect("written");
-    rig.script = Some(path);
-    rig
+    test_page.script = Some(path);
+    test_page
 }
 
 fn is_qr(event: &PageEvent) -> bool {
@@ -78,11 +78,12 @@ impl Open {
         fault
     }
 
-    async fn link_by(&mut self, rig: &Rig) {
+    async fn link_by(&mut self, test_page: &TestPage) {
         let PageEvent::Qr { code, .. } = self.until("a QR", is_qr).await else {
             unreachable!()
         };
-        rig.standin
+        test_page
+            .standin
             .scan(Some(&code), Account::default())
             .await
             .expect("scanned");
@@ -112,14 +113,14 @@ async fn what_cannot_be_watched_is_told_and_the_rest_is_watched_all_the_same() {
         "function watchPairing() {",
         "function watchPairing() {\n  throw new TypeError('of its own free will');",
     );
-    let rig = changed(json!({}), &modules, &text).await;
-    let mut open = rig.open().await;
+    let test_page = changed(json!({}), &modules, &text).await;
+    let mut open = test_page.open().await;
     assert_eq!(open.fault("starting watchPairing").await.error, "TypeError");
     let deaf = "listening to WAWebLinkDeviceEvents.WAWebLinkDeviceEvents";
     assert_eq!(open.fault(deaf).await.error, "TypeError");
-    open.link_by(&rig).await;
+    open.link_by(&test_page).await;
     open.ready().await;
-    rig.standin.inbound(from_ann("heard")).expect("sent");
+    test_page.standin.inbound(from_ann("heard")).expect("sent");
     assert_eq!(open.message().await.content.body(), Some("heard"));
     open.page.close().await;
 }
@@ -127,22 +128,23 @@ async fn what_cannot_be_watched_is_told_and_the_rest_is_watched_all_the_same() {
 #[tokio::test]
 async fn what_comes_with_a_later_wave_is_listened_to_from_then_on() {
     let modules = changed_modules("WAWebLinkDeviceEvents: 1500, WAWebCmd: 1500", "");
-    let rig = changed(json!({}), &modules, &bridge()).await;
-    let mut open = rig.open().await;
+    let test_page = changed(json!({}), &modules, &bridge()).await;
+    let mut open = test_page.open().await;
     open.until("a QR", is_qr).await;
     // The modules come, and the status after that looks for them.
     tokio::time::sleep(Duration::from_secs(4)).await;
     let code = open.page.pairing_code(&number()).await.expect("a code");
     assert_eq!(open.code().await, code.code, "told, too");
-    rig.standin.push(None, json!({"type": "alt-refresh"}));
+    test_page.standin.push(None, json!({"type": "alt-refresh"}));
     let renewed = open.code().await;
     assert_ne!(renewed, code.code, "by the emitter that came late");
-    rig.standin
+    test_page
+        .standin
         .enter_code(&renewed, Account::default())
         .await
         .expect("linked");
     open.ready().await;
-    rig.standin.remove_device(None);
+    test_page.standin.remove_device(None);
     open.until("the log-out", |event| {
         matches!(event, PageEvent::LoggedOut(_))
     })
@@ -155,13 +157,14 @@ async fn a_passkey_is_asked_for_by_an_emitter_that_came_late() {
     let key = Authenticator::new().expect("a key");
     let settings = json!({"passkey": {"ask": "link", "credentials": [key.credential()]}});
     let modules = changed_modules("WAWebLinkDeviceEvents: 1500", "");
-    let rig = changed(settings, &modules, &bridge()).await;
-    let mut open = rig.open().await;
+    let test_page = changed(settings, &modules, &bridge()).await;
+    let mut open = test_page.open().await;
     let PageEvent::Qr { code, .. } = open.until("a QR", is_qr).await else {
         unreachable!()
     };
     tokio::time::sleep(Duration::from_secs(4)).await;
-    rig.standin
+    test_page
+        .standin
         .scan(Some(&code), Account::default())
         .await
         .expect("scanned");
@@ -185,9 +188,9 @@ async fn a_code_that_nobody_can_read_is_none_to_compare() {
          },
          WAWebShortcakeLinkingApi: (it) => { it.getVerificationCode = () => undefined; }",
     );
-    let rig = changed(settings, &modules, &bridge()).await;
-    let mut open = rig.open().await;
-    open.link_by(&rig).await;
+    let test_page = changed(settings, &modules, &bridge()).await;
+    let mut open = test_page.open().await;
+    open.link_by(&test_page).await;
     let event = open
         .until("the challenge", |event| {
             matches!(event, PageEvent::Passkey(PasskeyNews::Signing { .. }))
@@ -233,9 +236,9 @@ async fn a_qr_is_told_as_soon_as_its_text_is_there() {
     );
     // Nor does the page show it.
     let hidden = "document.querySelector = ((look) => (selector) => (selector === 'div[data-ref]' ? null : look(selector)))(document.querySelector.bind(document));\n";
-    let rig = changed(json!({}), &(modules + hidden), &bridge()).await;
-    let mut open = rig.open().await;
-    open.link_by(&rig).await;
+    let test_page = changed(json!({}), &(modules + hidden), &bridge()).await;
+    let mut open = test_page.open().await;
+    open.link_by(&test_page).await;
     open.ready().await;
     open.page.close().await;
 }
@@ -252,13 +255,13 @@ async fn a_code_is_renewed_once_at_a_time_and_its_end_is_named() {
            };
          }",
     );
-    let rig = changed(json!({}), &modules, &bridge()).await;
-    let mut open = rig.open().await;
+    let test_page = changed(json!({}), &modules, &bridge()).await;
+    let mut open = test_page.open().await;
     open.until("a QR", is_qr).await;
     let code = open.page.pairing_code(&number()).await.expect("a code");
     assert_eq!(open.code().await, code.code, "told, too");
     for _ in 0..2 {
-        rig.standin.push(None, json!({"type": "alt-refresh"}));
+        test_page.standin.push(None, json!({"type": "alt-refresh"}));
     }
     let renewed = open.code().await;
     let another = timeout(Duration::from_secs(2), async { open.code().await }).await;
@@ -283,13 +286,17 @@ async fn a_code_is_renewed_once_at_a_time_and_its_end_is_named() {
 #[tokio::test]
 async fn a_message_that_is_too_long_to_be_told_holds_up_no_other() {
     let text = edited(&bridge(), "const LONG = 131_072;", "const LONG = 1 << 26;");
-    let rig = changed(json!({}), "", &text).await;
-    let mut open = rig.link(Account::default()).await;
-    rig.standin
+    let test_page = changed(json!({}), "", &text).await;
+    let mut open = test_page.link(Account::default()).await;
+    test_page
+        .standin
         .inbound(from_ann(&"x".repeat(10 << 20)))
         .expect("sent");
     assert_eq!(open.fault("telling a message").await.error, "RangeError");
-    rig.standin.inbound(from_ann("after it")).expect("sent");
+    test_page
+        .standin
+        .inbound(from_ann("after it"))
+        .expect("sent");
     assert_eq!(open.message().await.content.body(), Some("after it"));
     open.page.close().await;
 }

@@ -13,12 +13,12 @@ use wharf::browser::{SharedBrowser, find_executable, hold_profile};
 use super::*;
 
 /// A Chromium that starts only when the gate file exists. It then starts even if its launch was
-/// given up.
+/// given up. It ends when the folder is gone, so that a test that fails leaves nothing behind.
 fn behind_a_gate(dir: &Path) -> (PathBuf, PathBuf) {
     let (chromium, _) = find_executable(None, BrowserKind::Headless).expect("a Chromium");
     let (script, gate) = (dir.join("slow-chromium"), dir.join("gate"));
     let text = format!(
-        "#!/bin/sh\n(while [ ! -e {gate:?} ]; do sleep 0.05; done; exec {chromium:?} \"$@\") &\nwait\n"
+        "#!/bin/sh\n(while [ ! -e {gate:?} ]; do [ -d {dir:?} ] || exit 1; sleep 0.05; done; exec {chromium:?} \"$@\") &\nwait\n"
     );
     std::fs::write(&script, text).expect("a script");
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).expect("executable");

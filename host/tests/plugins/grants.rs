@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Tests run in their package's folder.
-fn root() -> PathBuf {
-    Path::new("..").canonicalize().expect("the repository")
-}
+#[path = "../../../xtask/src/root.rs"]
+mod root;
+
+use root::root;
 
 /// Collects every text that an operator or a plugin author reads: documentation, the contract, the
 /// SDK, and the bundled plugins.

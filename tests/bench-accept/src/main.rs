@@ -5,9 +5,9 @@
 //! their ratio in one run. After each run the number of accepted messages is compared with the
 //! number of new rows in the database.
 
+mod baseline;
+mod empty_services;
 mod load;
-mod nowhere;
-mod other;
 mod peer;
 mod report;
 mod server;

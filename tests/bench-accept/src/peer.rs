@@ -5,16 +5,20 @@ use std::{process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    process::Command,
 };
+use wharf_e2e::processes::Program;
 use wharf_standin::{Options, Standin};
 
 use crate::load::{self, Figures, Target};
 
 /// Time limit for Chromium's start and the linking.
 const BOOT: Duration = Duration::from_secs(90);
+/// Time limit for closing the browser.
+const STOP: Duration = Duration::from_secs(30);
 
 /// Links, then sends over `connections` connections for `time`.
 pub(crate) async fn measure(connections: usize, time: Duration) -> Result<Figures> {
@@ -23,7 +27,10 @@ pub(crate) async fn measure(connections: usize, time: Duration) -> Result<Figure
         ..Options::default()
     })
     .await?;
-    let mut node = start(&standin)?;
+    let scratch = tempfile::Builder::new()
+        .prefix("wharf-express-")
+        .tempdir()?;
+    let mut node = start(&standin, &scratch)?;
     let port = tokio::time::timeout(BOOT, port(&mut node))
         .await
         .context("whatsapp-web.js did not link")??;
@@ -34,13 +41,12 @@ pub(crate) async fn measure(connections: usize, time: Duration) -> Result<Figure
         "{} sends of the peer failed",
         figures.refused
     );
-    drop(node.stdin.take());
-    let ended = tokio::time::timeout(Duration::from_secs(30), node.wait()).await;
-    ended.context("the peer did not stop")??;
+    node.close(STOP).await.context("the peer did not stop")?;
     Ok(figures)
 }
 
-fn start(standin: &Standin) -> Result<Child> {
+/// Starts the peer. Its browser has its profile in `scratch`, by which its processes are found.
+fn start(standin: &Standin, scratch: &TempDir) -> Result<Program> {
     let tls = standin
         .tls_port()
         .context("the stand-in has no HTTPS front")?
@@ -54,16 +60,14 @@ fn start(standin: &Standin) -> Result<Child> {
         "--control",
         &format!("{}_control/", standin.url()),
     ])
+    .env("TMPDIR", scratch.path())
     .current_dir(folder);
-    node.stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .context("cannot start node")
+    node.stdin(Stdio::piped()).stdout(Stdio::piped());
+    Program::start(&mut node, scratch.path(), STOP)
 }
 
-async fn port(node: &mut Child) -> Result<u16> {
-    let mut lines = BufReader::new(node.stdout.take().context("no output")?).lines();
+async fn port(node: &mut Program) -> Result<u16> {
+    let mut lines = BufReader::new(node.child.stdout.take().context("no output")?).lines();
     while let Some(line) = lines.next_line().await? {
         let port = serde_json::from_str::<Value>(&line)
             .ok()

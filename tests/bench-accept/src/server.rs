@@ -20,8 +20,8 @@ use wharf::{
 };
 
 use crate::{
-    nowhere,
-    other::{Memory, Other},
+    baseline::{Baseline, Memory},
+    empty_services,
 };
 
 /// The kind of a server.
@@ -88,7 +88,7 @@ pub(crate) async fn serve(kind: Kind, folder: &Path) -> Result<()> {
                 Arc::new(|_: &str| None),
             )
             .await?;
-            let services = nowhere::services(Other::new(plugins, pool));
+            let services = empty_services::services(Baseline::new(plugins, pool));
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
             let address = listener.local_addr()?;
             let helper = HelperAddress {

@@ -106,8 +106,8 @@ async fn fault(house: &House, mut gateway: Gateway, name: &str, place: usize) ->
             gateway.crash().await?;
             return house.open().await;
         }
-        "browser killed" => end(gateway.family.browsers()),
-        "renderer killed" => end(gateway.family.renderers()),
+        "browser killed" => end(gateway.processes.browsers()),
+        "renderer killed" => end(gateway.processes.renderers()),
         _ => {
             house.standin.network(false);
             sleep(Duration::from_millis(500)).await;

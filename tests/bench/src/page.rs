@@ -10,7 +10,6 @@ mod inbound;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use wharf_standin::Account;
 
 use crate::{median, ours, round};
 use contender::{Bare, Contender, Express, Figures, Gate};
@@ -119,15 +118,6 @@ fn compare(all: &[Figures; 3], clients: usize, stage: Stage, at: usize) -> Value
         "until": stage.name(), "clients": clients, "ours": row(ours), "peer": row(peer), "bare": row(bare),
         "ratio": {"p50ToBare": round(to_bare), "rateToPeer": round(to_peer), "cpuToPeer": round(cpu)}, "met": met,
     })
-}
-
-/// The account that the gateway is linked to.
-fn our_account() -> String {
-    Account {
-        pn: ours::number(1),
-        ..Account::default()
-    }
-    .pn
 }
 
 /// The median time of the later half of the parts, relative to the earlier half.

@@ -6,16 +6,17 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
+    process::{ChildStdout, Command},
     time::timeout,
 };
+use wharf_e2e::processes::Program;
 use wharf_standin::{Account, Standin};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running node process with its clients.
 pub(crate) struct Peer {
-    child: Child,
+    program: Program,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
@@ -37,15 +38,18 @@ impl Peer {
             .arg(data);
         node.current_dir(folder)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = node.spawn().context("cannot start node")?;
-        let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-        Ok(Self { child, lines })
+            .stdout(Stdio::piped());
+        // The browsers have their profiles in the folder.
+        let mut program = Program::start(&mut node, data, LIMIT)?;
+        let output = program.child.stdout.take().context("no output")?;
+        let lines = BufReader::new(output).lines();
+        Ok(Self { program, lines })
     }
 
     pub(crate) fn pid(&self) -> Result<i32> {
-        Ok(i32::try_from(self.child.id().context("node has ended")?)?)
+        Ok(i32::try_from(
+            self.program.child.id().context("node has ended")?,
+        )?)
     }
 
     /// Waits for the next event of that name and skips others.
@@ -84,9 +88,7 @@ impl Peer {
 
     /// Closes its standard input and waits until it has ended.
     pub(crate) async fn stop(mut self) -> Result<()> {
-        drop(self.child.stdin.take());
-        let ended = timeout(LIMIT, self.child.wait()).await;
-        ended.context("node does not end")??;
+        self.program.close(LIMIT).await?;
         Ok(())
     }
 }

@@ -88,7 +88,7 @@ pub(crate) async fn run(minutes: f64, seed: Option<u64>) -> Result<Value> {
     }
     // A warm-up, so that every path has been used once.
     sleep(Duration::from_secs(10)).await;
-    let (files, processes) = (machine::files(pid)?, gateway.family.alive().len());
+    let (files, processes) = (machine::files(pid)?, gateway.processes.alive().len());
     let (made, memory) = break_things(&house, &mut gateway, minutes, seed).await?;
     stop.store(true, Ordering::Relaxed);
     let mut traffic = Traffic::default();
@@ -225,8 +225,8 @@ async fn fault(
         }
     };
     match name {
-        "renderer killed" => end(gateway.family.renderers()),
-        "browser killed" => end(gateway.family.browsers()),
+        "renderer killed" => end(gateway.processes.renderers()),
+        "browser killed" => end(gateway.processes.browsers()),
         "network gone for a second" => {
             house.standin.network(false);
             sleep(Duration::from_secs(1)).await;
@@ -339,13 +339,13 @@ async fn leftovers(
     files: usize,
     processes: usize,
 ) -> Result<(usize, usize)> {
-    let mut now = (machine::files(pid)?, gateway.family.alive().len());
+    let mut now = (machine::files(pid)?, gateway.processes.alive().len());
     for _ in 0..20 {
         if now.0 <= files && now.1 <= processes {
             break;
         }
         sleep(Duration::from_secs(1)).await;
-        now = (machine::files(pid)?, gateway.family.alive().len());
+        now = (machine::files(pid)?, gateway.processes.alive().len());
     }
     Ok(now)
 }

@@ -14,6 +14,8 @@ use crate::{median, ours, peer::Peer, round};
 /// The duration of the stand-in's sync in milliseconds.
 const SYNC: u64 = 400;
 const TARGET: f64 = 0.7;
+/// Milliseconds of a day.
+const DAY: f64 = 86_400_000.0;
 
 #[derive(Default)]
 struct Times {
@@ -80,10 +82,9 @@ async fn timed(house: &House, state: &str) -> Result<(Gateway, f64)> {
         .until_log(state, BOOT, |line| entered(line).is_some())
         .await?;
     let at = entered(&line).context("a time stamp")?;
-    Ok((
-        gateway,
-        millis_of_day(&at).context("an RFC 3339 time")? - began.rem_euclid(86_400_000.0),
-    ))
+    let at = millis_of_day(&at).context("an RFC 3339 time")?;
+    // Also where midnight is in between.
+    Ok((gateway, (at - began).rem_euclid(DAY)))
 }
 
 /// The milliseconds since midnight of a time such as `2026-01-02T03:04:05.678901Z`.

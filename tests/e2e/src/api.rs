@@ -64,6 +64,43 @@ impl Answer {
         );
         Ok(self)
     }
+
+    /// Requires a problem document (RFC 9457) with this status and code, and returns it.
+    ///
+    /// # Errors
+    /// When the answer is another one, or the document lacks a member.
+    pub fn problem(&self, status: u16, code: &str) -> Result<Value> {
+        let json = &self.json;
+        ensure!(
+            self.status == status && json["code"] == code,
+            "{status} {code} is not said: {} {json}",
+            self.status
+        );
+        let kind = self.header("content-type");
+        ensure!(kind == "application/problem+json", "{kind:?}: {json}");
+        ensure!(
+            !self.header("x-request-id").is_empty(),
+            "no request id: {json}"
+        );
+        ensure!(
+            json["status"] == status
+                && json["type"] == "about:blank"
+                && json["title"].is_string()
+                && json["detail"].is_string()
+                && json["success"].is_null(),
+            "{json}"
+        );
+        Ok(json.clone())
+    }
+
+    /// [`Answer::problem`]; returns its `detail`.
+    ///
+    /// # Errors
+    /// As [`Answer::problem`].
+    pub fn problem_detail(&self, status: u16, code: &str) -> Result<String> {
+        let problem = self.problem(status, code)?;
+        Ok(problem["detail"].as_str().context("no detail")?.to_owned())
+    }
 }
 
 impl Api {
@@ -131,6 +168,24 @@ impl Api {
         answer(self.request(Method::POST, path)).await
     }
 
+    /// [`Api::post`] with `Prefer: respond-async`: a send is answered when it is accepted.
+    ///
+    /// # Errors
+    /// When the gateway does not answer, or when [`answer`] refuses the answer.
+    pub async fn post_async(&self, path: &str, body: &Value) -> Result<Answer> {
+        let request = self.request(Method::POST, path);
+        answer(request.header("Prefer", "respond-async").json(body)).await
+    }
+
+    /// [`Api::send`] with `Prefer: respond-async`.
+    ///
+    /// # Errors
+    /// When the gateway does not answer, or when [`answer`] refuses the answer.
+    pub async fn send_async(&self, number: &str, message: &str) -> Result<Answer> {
+        let body = json!({"number": number, "message": message});
+        self.post_async("/api/whatsapp/send", &body).await
+    }
+
     /// `POST /api/whatsapp/send`, the send of the original service's API.
     ///
     /// # Errors
@@ -154,6 +209,77 @@ impl Api {
                 .header("Idempotency-Key", key)
                 .json(&body),
         )
+        .await
+    }
+
+    /// Lets the default session accept a text without waiting for the send; returns the message's
+    /// id at the gateway.
+    ///
+    /// # Errors
+    /// When it is not accepted.
+    pub async fn accept(&self, to: &str, text: &str) -> Result<String> {
+        let path = "/v1/sessions/default/messages";
+        let answer = self
+            .post_async(path, &json!({"to": to, "text": text}))
+            .await?
+            .expect(202)?;
+        Ok(answer.json["id"].as_str().context("no id")?.to_owned())
+    }
+
+    /// The accepted message of this id, with its content and its history.
+    ///
+    /// # Errors
+    /// When there is no such message.
+    pub async fn message(&self, id: &str) -> Result<Value> {
+        Ok(self
+            .get(&format!("/v1/messages/{id}"))
+            .await?
+            .expect(200)?
+            .json)
+    }
+
+    /// Waits until no message is queued or being sent. What has not been sent by then is not sent
+    /// later.
+    ///
+    /// # Errors
+    /// When one is left after `limit`.
+    pub async fn until_all_sent(&self, limit: Duration) -> Result<()> {
+        let queries = ["state=queued", "state=sending"];
+        self.until_none("messages", &queries, limit).await
+    }
+
+    /// Waits until no event waits for its delivery. What has not been delivered by then, of the
+    /// events that have happened, is not delivered later.
+    ///
+    /// # Errors
+    /// When one is left after `limit`.
+    pub async fn until_all_delivered(&self, limit: Duration) -> Result<()> {
+        self.until_none("deliveries", &["state=pending"], limit)
+            .await
+    }
+
+    /// [`Api::until_all_delivered`] for one receiver.
+    ///
+    /// # Errors
+    /// When a delivery is left after `limit`.
+    pub async fn until_all_delivered_to(&self, target: &str, limit: Duration) -> Result<()> {
+        let query = format!("state=pending&target={target}");
+        self.until_none("deliveries", &[&query], limit).await
+    }
+
+    /// Waits until the list `/v1/<list>` is empty for each of these queries.
+    async fn until_none(&self, list: &str, queries: &[&str], limit: Duration) -> Result<()> {
+        until(&format!("no {list} with {queries:?}"), limit, async || {
+            for query in queries {
+                let page = self.get(&format!("/v1/{list}?{query}&limit=1")).await?;
+                let page = page.expect(200)?.json;
+                // A page may be empty and still have a next one.
+                if page[list] != json!([]) || !page["next"].is_null() {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        })
         .await
     }
 

@@ -42,7 +42,8 @@ pub(crate) fn check(method: &str, path: &str, answer: &Answer) -> Result<()> {
     let document = DOCUMENT
         .as_ref()
         .map_err(|error| anyhow::anyhow!("{error}"))?;
-    let method = if method == "HEAD" {
+    let head = method == "HEAD";
+    let method = if head {
         "get".to_owned()
     } else {
         method.to_ascii_lowercase()
@@ -60,6 +61,21 @@ pub(crate) fn check(method: &str, path: &str, answer: &Answer) -> Result<()> {
         answer.status,
         answer.json
     );
+    // Nothing else of an answer to `HEAD` is described: it never has a body.
+    if head {
+        return Ok(());
+    }
+    let promised = response["content"]
+        .as_object()
+        .is_some_and(|content| !content.is_empty());
+    if answer.body.is_empty() {
+        ensure!(
+            !promised,
+            "{call} answers {} without a body, and its document has one",
+            answer.status
+        );
+        return Ok(());
+    }
     let kind = answer
         .header("content-type")
         .split(';')
@@ -67,9 +83,6 @@ pub(crate) fn check(method: &str, path: &str, answer: &Answer) -> Result<()> {
         .unwrap_or_default()
         .trim()
         .to_owned();
-    if answer.body.is_empty() {
-        return Ok(());
-    }
     ensure!(
         response["content"][&kind].is_object(),
         "{call} answers {} with {kind:?}, which its document does not have",

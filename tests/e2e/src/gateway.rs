@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -17,9 +17,10 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
+    task::JoinHandle,
 };
 
-use crate::{Api, processes::Family, until};
+use crate::{Api, processes::ProcessSet, until};
 
 /// Environment variables that would change the configuration of the gateway under test.
 const FOREIGN: [&str; 7] = [
@@ -41,9 +42,11 @@ pub struct Gateway {
     /// A client of this gateway.
     pub api: Api,
     /// Its processes and those of its browsers.
-    pub family: Family,
+    pub processes: ProcessSet,
     child: Child,
     log: Log,
+    /// The tasks that read its output; they end when every process that could write has ended.
+    readers: Vec<JoinHandle<()>>,
 }
 
 /// What the gateway wrote to its standard output and error, line by line.
@@ -67,18 +70,42 @@ impl Log {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    fn read(&self, pipe: Option<impl AsyncRead + Unpin + Send + 'static>) {
-        let Some(pipe) = pipe else { return };
+    /// Requires that no line contains one of these texts. The log must be complete, as
+    /// [`Gateway::stop_for_log`] returns it.
+    ///
+    /// # Errors
+    /// When a line contains one; the error shows the beginning of that line.
+    pub fn lacks(&self, texts: &[&str]) -> Result<()> {
+        for line in self.lines() {
+            for text in texts {
+                ensure!(!line.contains(text), "{text:?} is in the log: {line:.600}");
+            }
+        }
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        pipe: Option<impl AsyncRead + Unpin + Send + 'static>,
+    ) -> Option<JoinHandle<()>> {
+        let mut pipe = BufReader::new(pipe?);
         let Self(lines) = self.clone();
-        tokio::spawn(async move {
-            let mut pipe = BufReader::new(pipe).lines();
-            while let Ok(Some(line)) = pipe.next_line().await {
+        Some(tokio::spawn(async move {
+            let mut line = Vec::new();
+            // Read as bytes, because a line that is not UTF-8 must not end the log.
+            while pipe
+                .read_until(b'\n', &mut line)
+                .await
+                .is_ok_and(|read| read > 0)
+            {
+                let text = String::from_utf8_lossy(&line);
                 lines
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .push(line);
+                    .push(text.trim_end_matches(['\r', '\n']).to_owned());
+                line.clear();
             }
-        });
+        }))
     }
 
     /// The address on which the gateway listens, as it logs it: in JSON or, with `NO_COLOR`, as
@@ -157,25 +184,36 @@ impl Gateway {
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         let mut child = command.spawn().context("cannot start the gateway")?;
         let log = Log::default();
-        log.read(child.stdout.take());
-        log.read(child.stderr.take());
+        let readers = [log.read(child.stdout.take()), log.read(child.stderr.take())];
+        // Made before the address is known: when the start fails, dropping the value ends the
+        // browsers that were started meanwhile.
+        let mut gateway = Self {
+            api: Api::new("http://127.0.0.1")?,
+            processes: ProcessSet::of(folder),
+            child,
+            log,
+            readers: readers.into_iter().flatten().collect(),
+        };
         let listening = until(
             "the gateway's address in its log",
             START,
-            async || match child.try_wait()? {
+            async || match gateway.child.try_wait()? {
                 Some(status) => bail!("the gateway ended: {status}"),
-                None => Ok(log.address()),
+                None => Ok(gateway.log.address()),
             },
         );
-        let address = listening
-            .await
-            .with_context(|| format!("its log:\n{}", log.tail()))?;
-        let gateway = Self {
-            api: Api::new(&format!("http://{address}"))?,
-            family: Family::of(folder),
-            child,
-            log,
+        let address = match listening.await {
+            Ok(address) => address,
+            Err(error) => {
+                if gateway.child.try_wait()?.is_some() {
+                    // The error quotes the log, which says why the gateway ended. What is missing
+                    // after this wait does not matter more than the error itself.
+                    let _ = until_read(std::mem::take(&mut gateway.readers)).await;
+                }
+                return Err(error.context(format!("its log:\n{}", gateway.log.tail())));
+            }
         };
+        gateway.api = Api::new(&format!("http://{address}"))?;
         let answers = until("an answer of /livez", START, async || {
             Ok(gateway
                 .api
@@ -237,7 +275,7 @@ impl Gateway {
     /// As [`Gateway::stop`].
     pub async fn stop_by(mut self, signal: Signal, limit: Duration) -> Result<ExitStatus> {
         // Records the process groups while their leaders are alive.
-        self.family.alive();
+        self.processes.alive();
         kill(Pid::from_raw(self.pid()?), signal)?;
         let ended = tokio::time::timeout(limit, self.child.wait()).await;
         let status = ended.with_context(|| {
@@ -246,8 +284,25 @@ impl Gateway {
                 self.log.tail()
             )
         })??;
-        self.family.until_gone(Duration::from_secs(5)).await?;
+        self.processes.until_gone(Duration::from_secs(5)).await?;
         Ok(status)
+    }
+
+    /// [`Gateway::stop`], and returns the complete log. Only the log of a stopped gateway shows that
+    /// a line is absent: while it runs, lines can still be on their way.
+    ///
+    /// # Errors
+    /// As [`Gateway::stop`], and when the gateway does not end with status 0.
+    pub async fn stop_for_log(mut self, limit: Duration) -> Result<Log> {
+        let (log, readers) = (self.log.clone(), std::mem::take(&mut self.readers));
+        let status = self.stop(limit).await?;
+        ensure!(
+            status.success(),
+            "the gateway ended with {status}; its log:\n{}",
+            log.tail()
+        );
+        until_read(readers).await?;
+        Ok(log)
     }
 
     /// Kills the gateway (SIGKILL) and waits until its browsers have ended too.
@@ -255,9 +310,9 @@ impl Gateway {
     /// # Errors
     /// When a browser outlives it by more than 20 s.
     pub async fn crash(mut self) -> Result<()> {
-        self.family.alive();
+        self.processes.alive();
         self.child.kill().await?;
-        self.family.until_gone(Duration::from_secs(20)).await
+        self.processes.until_gone(Duration::from_secs(20)).await
     }
 }
 
@@ -270,21 +325,29 @@ pub fn write_config(folder: &Path, text: &str) -> Result<()> {
         .with_context(|| format!("cannot write gateway.toml in {}", folder.display()))
 }
 
+/// Waits until all output of a gateway that has ended is in its log.
+async fn until_read(readers: Vec<JoinHandle<()>>) -> Result<()> {
+    for reader in readers {
+        tokio::time::timeout(Duration::from_secs(5), reader)
+            .await
+            .context("a process still holds the gateway's output")??;
+    }
+    Ok(())
+}
+
 impl Drop for Gateway {
     /// Makes sure that no process outlives this value, however the test ended.
     fn drop(&mut self) {
-        self.family.alive();
+        self.processes.alive();
         // This fails when the gateway has ended already. The guard processes notice the end of
         // their pipe and close the browsers.
         let _ = self.child.start_kill();
         let until = std::time::Instant::now() + Duration::from_secs(15);
-        while !self.family.alive().is_empty() && std::time::Instant::now() < until {
+        while !self.processes.alive().is_empty() && std::time::Instant::now() < until {
             // Reaps the gateway itself.
             let _ = self.child.try_wait();
             std::thread::sleep(Duration::from_millis(50));
         }
-        for pid in self.family.alive() {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
+        self.processes.kill();
     }
 }

@@ -2,6 +2,7 @@
 //! Web, and a webhook receiver.
 
 use std::{
+    env,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -80,14 +81,14 @@ impl House {
         .parse()
         .context("the harness's own configuration")?;
         if let Some(port) = standin.tls_port() {
-            lay_over(
+            merge(
                 &mut config,
                 https(port)
                     .parse()
                     .context("the harness's own configuration")?,
             );
         }
-        lay_over(&mut config, plan.overlay.parse().context("the overlay")?);
+        merge(&mut config, plan.overlay.parse().context("the overlay")?);
         write_config(folder.path(), &toml::to_string(&config)?)?;
         let mut environment = vec![("WEBHOOK_HMAC_KEY".to_owned(), HMAC_KEY.to_owned())];
         environment.extend(plan.environment);
@@ -147,6 +148,15 @@ impl House {
 #[must_use]
 pub fn plugins() -> PathBuf {
     project::root().join("plugins")
+}
+
+/// The folder of the test guests, which `cargo xtask test` builds: the plugins of `tests/guests`.
+#[must_use]
+pub fn guests() -> PathBuf {
+    env::var_os("WHARF_TEST_GUESTS").map_or_else(
+        || project::target().join("wasm32-wasip2/plugin"),
+        PathBuf::from,
+    )
 }
 
 /// The configuration of the tests: delays are shorter than in production, and everything else that
@@ -215,10 +225,10 @@ fn https(port: u16) -> String {
     )
 }
 
-fn lay_over(base: &mut Table, over: Table) {
+fn merge(base: &mut Table, over: Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
-            (Some(Value::Table(base)), Value::Table(over)) => lay_over(base, over),
+            (Some(Value::Table(base)), Value::Table(over)) => merge(base, over),
             (_, value) => {
                 base.insert(key, value);
             }

@@ -16,7 +16,7 @@ use axum::{
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha512;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::until;
 
@@ -69,12 +69,13 @@ struct Memory {
     refuse: Vec<u16>,
 }
 
-/// A running receiver; it stops when the value is dropped.
+/// A running receiver; it stops listening and closes its connections when the value is dropped.
 #[derive(Debug)]
 pub struct Receiver {
     memory: Arc<Mutex<Memory>>,
     address: SocketAddr,
-    task: JoinHandle<()>,
+    /// The server runs until this is dropped.
+    _running: oneshot::Sender<()>,
 }
 
 impl Receiver {
@@ -89,14 +90,17 @@ impl Receiver {
             .with_context(|| format!("the receiver cannot listen on port {port}"))?;
         let address = listener.local_addr()?;
         let router = Router::new().fallback(take).with_state(Arc::clone(&memory));
-        let task = tokio::spawn(async move {
-            // The server runs until the task is aborted.
-            let _ = axum::serve(listener, router).await;
+        let (running, ended) = oneshot::channel::<()>();
+        // Aborting the server's task would leave the tasks of its connections.
+        let server = axum::serve(listener, router).with_graceful_shutdown(async {
+            // The error says that the sender is dropped.
+            let _ = ended.await;
         });
+        tokio::spawn(server.into_future());
         Ok(Self {
             memory,
             address,
-            task,
+            _running: running,
         })
     }
 
@@ -152,12 +156,6 @@ impl Receiver {
                     .collect::<Vec<_>>()
             )
         })
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

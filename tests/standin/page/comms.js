@@ -199,7 +199,6 @@ const comms = {
   ready() {
     this.loggedIn = true;
     Stream.info = "NORMAL";
-    for (const { frame } of this.requests.values()) void frame;
     for (const [request, { frame }] of this.requests) this.send({ ...frame, request });
     this.openWaiters.splice(0).forEach((resolve) => resolve());
     outbox.resume();

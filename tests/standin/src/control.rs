@@ -43,12 +43,8 @@ async fn settings(State(world): State<Arc<World>>) -> Json<crate::Settings> {
 }
 
 async fn patch(State(world): State<Arc<World>>, Json(patch): Json<Value>) -> Response {
-    let patched = world.lock().settings.patched(patch);
-    match patched {
-        Ok(settings) => {
-            world.change(|state| state.settings = settings.clone());
-            Json(settings).into_response()
-        }
+    match world.patch(patch) {
+        Ok(settings) => Json(settings).into_response(),
         Err(error) => refuse(StatusCode::BAD_REQUEST, &error),
     }
 }

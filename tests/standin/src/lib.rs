@@ -31,13 +31,13 @@ use tls::Front;
 use world::World;
 pub use world::{Account, Inbound, Received, View};
 
-/// A running stand-in; it stops listening when the value is dropped.
+/// A running stand-in; it stops listening and closes its connections when the value is dropped.
 #[derive(Debug)]
 pub struct Standin {
     world: Arc<World>,
     address: SocketAddr,
     tls: Option<Front>,
-    tasks: Vec<JoinHandle<()>>,
+    tls_task: Option<JoinHandle<()>>,
 }
 
 /// Where to listen and how to behave; port 0 picks a free one.
@@ -68,22 +68,20 @@ impl Standin {
             .merge(media::router(&world));
         // Frames are small: with Nagle's algorithm they would be delayed by 40 ms.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        let mut tasks = vec![tokio::spawn(async move {
-            // The server runs until the task is aborted.
-            let _ = axum::serve(listener, router).await;
-        })];
-        let mut tls = None;
-        if let Some(port) = options.tls_port {
-            let (front, task) = tls::front(port, address).await?;
-            tls = Some(front);
-            tasks.push(task);
-        }
-        Ok(Self {
+        // Aborting the server's task would leave the tasks of its connections.
+        let server = axum::serve(listener, router).with_graceful_shutdown(world.ended());
+        tokio::spawn(server.into_future());
+        let mut standin = Self {
             world,
             address,
-            tls,
-            tasks,
-        })
+            tls: None,
+            tls_task: None,
+        };
+        if let Some(port) = options.tls_port {
+            let (front, task) = tls::front(port, address).await?;
+            (standin.tls, standin.tls_task) = (Some(front), Some(task));
+        }
+        Ok(standin)
     }
 
     /// The address of the page.
@@ -162,9 +160,17 @@ impl Standin {
         self.world.inbound(message)
     }
 
-    /// Changes settings; a patch with an unknown key is reported on standard error and ignored.
+    /// Changes settings.
+    ///
+    /// # Panics
+    /// On an unknown key or a wrong type: without its fault, a test would pass and show nothing.
+    #[track_caller]
+    #[expect(clippy::panic, reason = "a mistake in the test itself")]
     pub fn set(&self, patch: SettingsPatch) {
-        self.world.patch(patch);
+        let shown = patch.to_string();
+        if let Err(error) = self.world.patch(patch) {
+            panic!("the settings {shown} are wrong: {error}");
+        }
     }
 
     /// Cuts every connection; with `false` new ones are refused until `true`.
@@ -185,7 +191,8 @@ impl Standin {
 
 impl Drop for Standin {
     fn drop(&mut self) {
-        for task in &self.tasks {
+        self.world.end();
+        if let Some(task) = &self.tls_task {
             task.abort();
         }
     }

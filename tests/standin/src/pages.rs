@@ -51,10 +51,12 @@ pub(crate) fn router(world: &Arc<World>) -> Router {
 }
 
 async fn index(State(world): State<Arc<World>>) -> Response {
-    let settings = world.lock().settings.clone();
-    if settings.storage_failures > 0 {
-        world.change(|state| state.settings.storage_failures -= 1);
-    }
+    // Read and counted down under one lock, so that each failure is of one page only.
+    let settings = world.change(|state| {
+        let settings = state.settings.clone();
+        state.settings.storage_failures = settings.storage_failures.saturating_sub(1);
+        settings
+    });
     if let Some(status) = settings
         .page_status
         .and_then(|code| StatusCode::from_u16(code).ok())

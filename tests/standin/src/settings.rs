@@ -122,10 +122,9 @@ impl Settings {
     /// # Errors
     /// On an unknown key or a wrong type.
     pub fn patched(&self, patch: SettingsPatch) -> Result<Self, serde_json::Error> {
-        let mut all = serde_json::to_value(self)?;
-        if let (Some(all), serde_json::Value::Object(patch)) = (all.as_object_mut(), patch) {
-            all.extend(patch);
-        }
-        serde_json::from_value(all)
+        let patch: serde_json::Map<_, _> = serde_json::from_value(patch)?;
+        let mut all: serde_json::Map<_, _> = serde_json::from_value(serde_json::to_value(self)?)?;
+        all.extend(patch);
+        serde_json::from_value(all.into())
     }
 }

@@ -58,8 +58,11 @@ async fn serve(world: Arc<World>, mut socket: WebSocket) {
         out,
         id: None,
     };
+    let ended = world.ended();
+    tokio::pin!(ended);
     loop {
         tokio::select! {
+            () = &mut ended => break,
             frame = frames.recv() => {
                 let Some(frame) = frame else { break };
                 if frame["type"] == "_close" || socket.send(Message::text(for_a_page(&frame))).await.is_err() {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 use tokio_rustls::{
     TlsAcceptor,
@@ -47,9 +47,12 @@ pub(crate) async fn front(port: u16, inner: SocketAddr) -> Result<(Front, JoinHa
         .with_context(|| format!("cannot listen on port {port}"))?;
     let address = listener.local_addr()?;
     let task = tokio::spawn(async move {
+        // Dropped with this task, which ends the connections.
+        let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
+            while connections.try_join_next().is_some() {}
             let acceptor = acceptor.clone();
-            tokio::spawn(async move {
+            connections.spawn(async move {
                 // Errors are ignored: a client may close its connection at any time.
                 let _ = stream.set_nodelay(true);
                 if let (Ok(mut outer), Ok(mut inner)) = (

@@ -91,6 +91,7 @@ pub(crate) struct State {
 pub(crate) struct World {
     state: Mutex<State>,
     bell: watch::Sender<u64>,
+    ended: watch::Sender<bool>,
 }
 
 pub(crate) fn now() -> i64 {
@@ -116,6 +117,7 @@ impl World {
                 ..State::default()
             }),
             bell: watch::Sender::new(0),
+            ended: watch::Sender::new(false),
         }
     }
 
@@ -134,11 +136,30 @@ impl World {
         self.bell.subscribe()
     }
 
-    pub(crate) fn patch(&self, patch: SettingsPatch) {
-        let patched = self.lock().settings.patched(patch);
-        match patched {
-            Ok(settings) => self.change(|state| state.settings = settings),
-            Err(error) => eprintln!("settings not changed: {error}"),
+    /// Changes settings and returns all of them.
+    ///
+    /// # Errors
+    /// As [`Settings::patched`]; then nothing is changed.
+    pub(crate) fn patch(&self, patch: SettingsPatch) -> Result<Settings, serde_json::Error> {
+        // Read and written under one lock: a page may use up a setting that counts down, such as
+        // `nacks`, at any time.
+        self.change(|state| {
+            state.settings = state.settings.patched(patch)?;
+            Ok(state.settings.clone())
+        })
+    }
+
+    /// Ends every connection; no new one is accepted.
+    pub(crate) fn end(&self) {
+        self.ended.send_replace(true);
+    }
+
+    /// Waits for [`World::end`].
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + use<> {
+        let mut ended = self.ended.subscribe();
+        async move {
+            // This fails when the world is gone, which is the end too.
+            let _ = ended.wait_for(|ended| *ended).await;
         }
     }
 
@@ -360,13 +381,18 @@ mod tests {
 
     #[test]
     fn a_setting_that_does_not_exist_is_refused() {
-        assert!(Settings::default().patched(json!({"ackDelai": 1})).is_err());
-        assert_eq!(
-            Settings::default()
-                .patched(json!({"ackDelay": null}))
-                .expect("patched")
-                .ack_delay,
-            None
-        );
+        for wrong in [
+            json!({"ackDelai": 1}),
+            json!({"ackDelay": "5"}),
+            json!("ackDelay"),
+        ] {
+            let world = World::new(Settings::default());
+            assert!(world.patch(wrong.clone()).is_err(), "{wrong}");
+            assert_eq!(world.lock().settings, Settings::default(), "{wrong}");
+        }
+        let world = World::new(Settings::default());
+        let patched = world.patch(json!({"ackDelay": null})).expect("patched");
+        assert_eq!(patched.ack_delay, None);
+        assert_eq!(world.lock().settings, patched);
     }
 }

@@ -7,6 +7,8 @@
 )]
 
 mod graph;
+#[path = "../../src/root.rs"]
+mod root;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,6 +17,7 @@ use std::{
 };
 
 use graph::Graph;
+use root::root;
 
 /// A crate, and the only folder below `host/src` that may name it.
 const ROOMS: [(&str, &str); 4] = [
@@ -25,12 +28,6 @@ const ROOMS: [(&str, &str); 4] = [
 ];
 
 const LONGEST: usize = 600;
-
-/// The repository. Tests run in their package's folder; its path is not compiled in, because a
-/// copied checkout would look in the old place.
-fn root() -> PathBuf {
-    Path::new("..").canonicalize().expect("the repository")
-}
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -212,6 +209,42 @@ fn of_the_sessions_only_profiles_know_browsers() {
     );
 }
 
+/// Whether a line of code has the keyword `unsafe`: of a block, an item or an attribute.
+fn is_unsafe(line: &str) -> bool {
+    line.match_indices("unsafe").any(|(at, word)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + word.len()..].chars().next();
+        before.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '_' | '"' | '\''))
+            && after.is_none_or(|c| matches!(c, ' ' | '('))
+    })
+}
+
+/// The text of a file without the items under `#[cfg(test)]`. It relies on the form that rustfmt
+/// gives them: an item ends on its first line, or with a bracket at its own indentation.
+fn without_tests(text: &str) -> String {
+    let (mut kept, mut lines) = (String::new(), text.lines());
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            kept.push_str(line);
+            kept.push('\n');
+            continue;
+        }
+        let indent = line.len() - line.trim_start().len();
+        let mut item = lines
+            .by_ref()
+            .skip_while(|line| line.trim_start().starts_with(['#', '/']));
+        let first = item.next().unwrap_or_default();
+        if first.ends_with([';', ',', '}']) {
+            continue;
+        }
+        item.find(|line| {
+            let rest = line.get(indent..).unwrap_or_default();
+            rest.starts_with('}') || (rest.starts_with(')') && rest.ends_with(';'))
+        });
+    }
+    kept
+}
+
 #[test]
 fn unsafe_code_is_where_the_architecture_says() {
     let source = root().join("host/src");
@@ -221,13 +254,7 @@ fn unsafe_code_is_where_the_architecture_says() {
         let code = text
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"));
-        let count = code
-            .filter(|line| {
-                line.contains("unsafe {")
-                    || line.contains("unsafe fn")
-                    || line.contains("#[unsafe(")
-            })
-            .count();
+        let count = code.filter(|line| is_unsafe(line)).count();
         let place = path
             .strip_prefix(&source)
             .expect("below")
@@ -255,9 +282,8 @@ fn only_the_room_for_it_knows_the_modules_of_whatsapp_web() {
         .filter(|path| !path.starts_with(source.join("whatsapp")) && !is_test(path))
     {
         let text = fs::read_to_string(&path).expect("text");
-        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         assert!(
-            !code.contains("WAWeb"),
+            !without_tests(&text).contains("WAWeb"),
             "{} names a module of WhatsApp Web",
             path.display()
         );
@@ -266,7 +292,7 @@ fn only_the_room_for_it_knows_the_modules_of_whatsapp_web() {
 
 #[test]
 fn no_file_is_longer_than_a_reader_likes() {
-    let long: Vec<_> = sources(&root())
+    let long: Vec<_> = sources(root())
         .into_iter()
         .map(|path| {
             (
@@ -282,7 +308,7 @@ fn no_file_is_longer_than_a_reader_likes() {
 #[test]
 fn no_test_is_switched_off() {
     let ignore = concat!("#[", "ignore");
-    for path in sources(&root()) {
+    for path in sources(root()) {
         assert!(
             !fs::read_to_string(&path).is_ok_and(|text| text.contains(ignore)),
             "{} switches a test off",
@@ -297,6 +323,28 @@ fn the_check_itself_can_fail() {
     assert!(names("    let x: wasmtime_wasi::WasiCtx = y;", "wasmtime"));
     assert!(!names("// wasmtime::Engine is not named here", "wasmtime"));
     assert!(!names("\"wasmtime::engine=error\"", "wasmtime"));
+    for line in [
+        "unsafe impl Send for X {}",
+        "    let x = unsafe { y() };",
+        "pub unsafe trait T {",
+        "unsafe extern \"C\" {",
+        "#[unsafe(no_mangle)]",
+    ] {
+        assert!(is_unsafe(line), "{line}");
+    }
+    for line in [
+        "#![forbid(unsafe_code)]",
+        "const POLICY: &str = \"style-src 'unsafe-inline'\";",
+        "contains(\"unsafe\")",
+    ] {
+        assert!(!is_unsafe(line), "{line}");
+    }
+}
+
+#[test]
+fn what_stands_behind_tests_is_checked_and_the_tests_are_not() {
+    let text = "a\n#[cfg(test)]\nmod tests;\nb\nimpl X {\n    #[cfg(test)]\n    #[must_use]\n    fn t(\n        x: u8,\n    ) -> u8 {\n        x\n    }\n    c\n}\n#[cfg(test)]\nmod more {\n    d\n}\ne\n";
+    assert_eq!(without_tests(text), "a\nb\nimpl X {\n    c\n}\ne\n");
 }
 
 #[test]

@@ -11,12 +11,13 @@ use anyhow::{Context, Result, bail, ensure};
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use reqwest::Client;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    process::{Child, ChildStdin, ChildStdout, Command},
+    process::{ChildStdout, Command},
     time::timeout,
 };
-use wharf_e2e::{Gateway, Receiver};
+use wharf_e2e::{Gateway, Receiver, processes::Program};
 use wharf_standin::Standin;
 
 use super::Stage;
@@ -24,6 +25,9 @@ use crate::machine;
 
 /// Time limit for Chromium's start and the linking, and for a whole run.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// Time limit for closing the browser.
+const STOP: Duration = Duration::from_secs(30);
 
 /// The latencies, the duration and the processor time of a number of sends.
 #[derive(Debug, Default)]
@@ -167,9 +171,11 @@ impl Contender for Gate {
 
 /// A running script of `tests/peer`, which links by itself and reports that.
 struct Script {
-    child: Child,
-    input: Option<ChildStdin>,
+    program: Program,
     lines: Lines<BufReader<ChildStdout>>,
+    /// Its browser has its profile in this folder, by which its processes are found. Deleted after
+    /// `program` is dropped.
+    _scratch: TempDir,
 }
 
 impl Script {
@@ -178,6 +184,7 @@ impl Script {
             .tls_port()
             .context("the stand-in has no HTTPS front")?;
         let folder = wharf_e2e::project::root().join("tests/peer");
+        let scratch = tempfile::Builder::new().prefix("wharf-bench-").tempdir()?;
         let mut node = Command::new("node");
         node.args([
             name,
@@ -188,15 +195,15 @@ impl Script {
         ])
         .args(args);
         node.current_dir(folder)
+            .env("TMPDIR", scratch.path())
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = node.spawn().context("cannot start node")?;
-        let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+            .stdout(Stdio::piped());
+        let mut program = Program::start(&mut node, scratch.path(), STOP)?;
+        let output = program.child.stdout.take().context("no output")?;
         Ok(Self {
-            input: child.stdin.take(),
-            child,
-            lines,
+            program,
+            lines: BufReader::new(output).lines(),
+            _scratch: scratch,
         })
     }
 
@@ -217,14 +224,13 @@ impl Script {
     }
 
     fn pid(&self) -> Result<i32> {
-        Ok(i32::try_from(self.child.id().context("node has ended")?)?)
+        Ok(i32::try_from(
+            self.program.child.id().context("node has ended")?,
+        )?)
     }
 
     async fn stop(mut self) -> Result<()> {
-        drop(self.input.take());
-        timeout(LIMIT, self.child.wait())
-            .await
-            .context("node does not end")??;
+        self.program.close(STOP).await?;
         Ok(())
     }
 }
@@ -300,7 +306,8 @@ impl Bare {
         let order = json!({"sends": sends, "concurrency": clients, "acked": stage == Stage::Acked, "numbers": numbers});
         let pid = self.0.pid()?;
         let (before, own, began) = (machine::cpu(pid)?, machine::own_cpu(pid)?, Instant::now());
-        let input = self.0.input.as_mut().context("node has ended")?;
+        let input = self.0.program.child.stdin.as_mut();
+        let input = input.context("node has ended")?;
         input.write_all(format!("{order}\n").as_bytes()).await?;
         let done = self.0.said("millis").await?;
         let seconds = began.elapsed().as_secs_f64();

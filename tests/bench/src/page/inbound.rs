@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use wharf_e2e::{House, Receiver, until};
 use wharf_standin::Inbound;
 
-use super::{contender::Express, growth, our_account};
-use crate::round;
+use super::{contender::Express, growth};
+use crate::{ours, round};
 
 const PARTS: usize = 4;
 /// Target for the time of the later half of the parts relative to the earlier half; quadratic
@@ -27,7 +27,7 @@ pub(super) async fn run(house: &House, peer: &Express, count: usize) -> Result<V
     let part = (count / PARTS).max(1);
     for n in 0..PARTS {
         ours.push(
-            one(house, &our_account(), &house.receiver, part, n)
+            one(house, &ours::number(1), &house.receiver, part, n)
                 .await?
                 .unwrap_or(f64::NAN),
         );

@@ -3,28 +3,19 @@
 //! Validation happens when a message is accepted, so no browser is needed: `Prefer: respond-async`
 //! is answered at the commit.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
-use wharf_e2e::{Answer, Gateway, House, Plan, api};
+use wharf_e2e::{Gateway, House, Plan, api, house::guests};
 
 use crate::callers::refusal;
 
-/// The folder of the test guests, which `cargo xtask test` builds.
-pub(crate) fn guests() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .expect("the target folder")
-        .to_owned();
-    env::var_os("WHARF_TEST_GUESTS")
-        .map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
-}
+const NUMBER: &str = "4915123456789";
+/// Time limit of a line that was written, on its way into the log.
+const SOON: Duration = Duration::from_secs(10);
 
 /// A gateway with the guest `good`, which forbids one word, followed by these plugins.
 fn plan(entries: &str) -> Plan {
@@ -38,24 +29,16 @@ fn plan(entries: &str) -> Plan {
     }
 }
 
-async fn send(gateway: &Gateway, message: &str) -> Result<Answer> {
-    let body = json!({"number": "4915123456789", "message": message});
-    api::answer(
-        gateway
-            .api
-            .request(Method::POST, "/api/whatsapp/send")
-            .header("Prefer", "respond-async")
-            .json(&body),
-    )
-    .await
-}
-
 /// Checks that the API answers and that the guest `good` is still asked.
 async fn serves_on(gateway: &Gateway) -> Result<()> {
     for probe in ["/livez", "/readyz"] {
         gateway.api.get(probe).await?.expect(200)?;
     }
-    let refused = send(gateway, "forbidden").await?.expect(422)?;
+    let refused = gateway
+        .api
+        .send_async(NUMBER, "forbidden")
+        .await?
+        .expect(422)?;
     ensure!(
         refused.json["code"] == "forbidden_word" && refused.data("plugin") == "good",
         "{}",
@@ -87,7 +70,9 @@ async fn a_plugin_that_fails_while_it_decides_is_named_and_the_operators_word_ho
         );
         let gateway = House::build(plan(&entry)).await?;
         let gateway = gateway.open().await?;
-        send(&gateway, "hello")
+        gateway
+            .api
+            .send_async(NUMBER, "hello")
             .await?
             .expect(202)
             .with_context(|| format!("{behaviour}, on_error = allow"))?;
@@ -99,7 +84,7 @@ async fn a_plugin_that_fails_while_it_decides_is_named_and_the_operators_word_ho
 async fn fails_as(entry: &str, kind: &str) -> Result<()> {
     let house = House::build(plan(entry)).await?;
     let gateway = house.open().await?;
-    let refused = send(&gateway, "hello").await?.expect(422)?;
+    let refused = gateway.api.send_async(NUMBER, "hello").await?.expect(422)?;
     ensure!(
         refused.json["code"] == "plugin_failed" && refused.data("plugin") == "odd",
         "{}",
@@ -112,14 +97,11 @@ async fn fails_as(entry: &str, kind: &str) -> Result<()> {
         "{kind} is not named: {}",
         refused.json
     );
-    let said = |line: &String| {
-        line.contains("a plugin failed") && line.contains("odd") && line.contains(kind)
-    };
-    ensure!(
-        gateway.log().lines().iter().any(said),
-        "{kind} is not in the log:\n{}",
-        gateway.log().tail()
-    );
+    gateway
+        .until_log(kind, SOON, |line| {
+            line.contains("a plugin failed") && line.contains("odd") && line.contains(kind)
+        })
+        .await?;
     serves_on(&gateway).await
 }
 
@@ -137,7 +119,7 @@ async fn what_was_not_granted_is_refused_to_the_plugin() -> Result<()> {
         )))
         .await?;
         let gateway = house.open().await?;
-        let refused = send(&gateway, "hello").await?.expect(422)?;
+        let refused = gateway.api.send_async(NUMBER, "hello").await?.expect(422)?;
         ensure!(
             refused.json["code"] == behaviour,
             "{behaviour}: {}",
@@ -166,7 +148,7 @@ async fn a_plugin_that_takes_everything_costs_the_sends_of_other_sessions_nothin
         .await?
         .expect(201)?;
     let of_greedy = |_| {
-        let body = json!({"number": "4915123456789", "message": "hello"});
+        let body = json!({"number": NUMBER, "message": "hello"});
         let request = gateway
             .api
             .request(Method::POST, "/api/whatsapp/send?clientId=greedy")
@@ -175,7 +157,7 @@ async fn a_plugin_that_takes_everything_costs_the_sends_of_other_sessions_nothin
     };
     let others = async {
         for _ in 0..20 {
-            send(&gateway, "hello").await?.expect(202)?;
+            gateway.api.send_async(NUMBER, "hello").await?.expect(202)?;
             gateway.api.get("/readyz").await?.expect(200)?;
         }
         serves_on(&gateway).await
@@ -236,13 +218,13 @@ async fn one_that_is_not_required_is_left_out_and_named_and_the_others_work() ->
     let house = House::build(plan(&entries)).await?;
     let gateway = house.open().await?;
     for (name, _, words) in UNUSABLE {
-        let said = |line: &String| line.contains(name) && line.contains(words);
-        ensure!(
-            gateway.log().lines().iter().any(said),
-            "{name}: {words:?} is not in the log:\n{}",
-            gateway.log().tail()
-        );
+        let what = format!("{name}: {words:?} in the log");
+        gateway
+            .until_log(&what, SOON, |line| {
+                line.contains(name) && line.contains(words)
+            })
+            .await?;
     }
-    send(&gateway, "hello").await?.expect(202)?;
+    gateway.api.send_async(NUMBER, "hello").await?.expect(202)?;
     serves_on(&gateway).await
 }

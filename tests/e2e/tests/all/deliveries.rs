@@ -13,7 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
-use wharf_e2e::{Call, Gateway, House, Plan, Receiver, api, gateway, house::BOOT, until};
+use wharf_e2e::{Api, Call, Gateway, House, Plan, Receiver, api, gateway, house::BOOT, until};
 use wharf_standin::Inbound;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -115,6 +115,7 @@ async fn a_receiver_that_hangs_delays_no_other_and_a_mended_one_loses_nothing() 
         async || Ok((ok.filtered(body).len() >= 120).then_some(())),
     )
     .await?;
+    gateway.api.until_all_delivered_to("ok", LIMIT).await?;
     ensure!(
         ok.calls().len() == 120,
         "{} calls for 120 messages",
@@ -127,7 +128,7 @@ async fn a_receiver_that_hangs_delays_no_other_and_a_mended_one_loses_nothing() 
         slow.calls()
     );
 
-    let waited = refused_for_a_while(&house, &picky).await;
+    let waited = refused_for_a_while(&house, &gateway.api, &picky).await;
     waited.with_context(|| {
         format!(
             "a receiver that refuses for a while; the log:\n{}",
@@ -164,7 +165,7 @@ async fn a_receiver_that_hangs_delays_no_other_and_a_mended_one_loses_nothing() 
 }
 
 /// Answers as a proxy does during a deployment: none of these statuses is final.
-async fn refused_for_a_while(house: &House, picky: &Receiver) -> Result<()> {
+async fn refused_for_a_while(house: &House, api: &Api, picky: &Receiver) -> Result<()> {
     picky
         .until_call("the messages so far", LIMIT, |call| {
             body(call).as_deref() == Some("m119")
@@ -189,6 +190,7 @@ async fn refused_for_a_while(house: &House, picky: &Receiver) -> Result<()> {
     })
     .await
     .with_context(|| format!("{:?}", answers()))?;
+    api.until_all_delivered_to("picky", LIMIT).await?;
     ensure!(
         answers() == [404, 301, 308, 401, 403, 405, 400, 200],
         "{:?}",
@@ -221,6 +223,7 @@ async fn given_up(house: &House, gateway: &Gateway, picky: &Receiver) -> Result<
         .await?;
         ids.push(dead[0]["id"].as_str().context("no id")?.to_owned());
     }
+    api.until_all_delivered_to("picky", LIMIT).await?;
     ensure!(
         picky
             .filtered(body)
@@ -335,10 +338,11 @@ async fn given_up(house: &House, gateway: &Gateway, picky: &Receiver) -> Result<
         .await?
         .expect(200)?
         .json;
-    ensure!(
-        older["deliveries"][0]["id"].as_str() < page["deliveries"][1]["id"].as_str(),
-        "{older} after {page}"
-    );
+    let id = |page: &Value, at: usize| {
+        let id = page["deliveries"][at]["id"].as_str();
+        id.map(str::to_owned).with_context(|| page.to_string())
+    };
+    ensure!(id(&older, 0)? < id(&page, 1)?, "{older} after {page}");
     Ok(ids.remove(2))
 }
 

@@ -5,22 +5,23 @@ use std::{process::Stdio, time::Duration};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tokio::process::Command;
-use wharf_e2e::processes::Family;
+use wharf_e2e::processes::Program;
 
 const LIMIT: Duration = Duration::from_secs(180);
+/// The time that the demo has for ending everything after a failure.
+const GRACE: Duration = Duration::from_secs(40);
 
 #[tokio::test]
 async fn the_demo_shows_everything_once_and_leaves_nothing_behind() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut family = Family::of(folder.path());
     let mut demo = Command::new(env!("CARGO_BIN_EXE_wharf-demo"));
     demo.arg("--once")
         .env("TMPDIR", folder.path())
         .stdin(Stdio::null())
-        .kill_on_drop(true);
-    let output = tokio::time::timeout(LIMIT, demo.output())
-        .await
-        .context("the demo hangs")??;
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut demo = Program::start(&mut demo, folder.path(), GRACE)?;
+    let output = demo.output(LIMIT).await?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(
         output.status.success(),
@@ -44,7 +45,7 @@ async fn the_demo_shows_everything_once_and_leaves_nothing_behind() -> Result<()
         last["rejected"]["code"] == "blocked_prefix" && last["rejected"]["reason"].is_string(),
         "{last}"
     );
-    family.until_gone(Duration::from_secs(2)).await?;
+    demo.until_gone(Duration::from_secs(2)).await?;
     ensure!(
         folder.path().read_dir()?.next().is_none(),
         "files are left in the temporary folder"

@@ -201,7 +201,19 @@ async fn a_repeated_request_is_recognised_before_anything_is_judged() -> Result<
         })
         .await?;
     }
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    // Until every time of these requests has passed, also that of the request which counted as now.
+    let time = |value: &Value| Ok::<_, anyhow::Error>(value.as_str().context("no time")?.parse()?);
+    let now_is_over: jiff::Timestamp = time(&past["sendAt"])?;
+    let passed = [
+        time(&own["sendAt"])?,
+        time(&soon["expiresAt"])?,
+        now_is_over + Duration::from_secs(60),
+    ];
+    until("the times of the requests to pass", BOOT, async || {
+        let now = jiff::Timestamp::now();
+        Ok(passed.iter().all(|time| *time < now).then_some(()))
+    })
+    .await?;
 
     let later = keyed(api, SEND, "a", &own, None).await?.expect(200)?;
     ensure!(
@@ -347,6 +359,8 @@ async fn a_repeated_request_is_recognised_before_anything_is_judged() -> Result<
             .json["id"]
             == order
     );
+    api.until_state("ready", BOOT).await?;
+    api.until_all_sent(BOOT).await?;
     for text in [
         "scheduled",
         "scheduled too",

@@ -12,20 +12,16 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use reqwest::Method;
-use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::TcpListener,
-    process::{Child, Command},
+    process::Command,
 };
-use wharf_e2e::{Api, House, Plan, api, house::BOOT, processes::Family, project::root, until};
+use wharf_e2e::{Api, House, Plan, house::BOOT, processes::Program, project::root, until};
 
 const LIMIT: Duration = Duration::from_secs(180);
+/// The time that a program has for ending everything after a failure.
+const GRACE: Duration = Duration::from_secs(40);
 /// Time limit of the builds: the first run builds the SDK three times, for the tests, for the
 /// component, and for the clone.
 const BUILD: Duration = Duration::from_secs(600);
@@ -154,17 +150,11 @@ async fn run(mut command: Command) -> Result<String> {
     Ok(said)
 }
 
-/// Ends a program with SIGINT, as Ctrl-C does.
-async fn interrupt(mut program: Child) -> Result<()> {
-    kill(
-        Pid::from_raw(i32::try_from(program.id().context("it has ended")?)?),
-        Signal::SIGINT,
-    )?;
-    let status = tokio::time::timeout(LIMIT, program.wait())
-        .await
-        .context("Ctrl-C does not end it")??;
+/// Ends a program with SIGINT, as Ctrl-C does. It must leave no process behind.
+async fn interrupt(mut program: Program) -> Result<()> {
+    let status = program.interrupt(LIMIT).await?;
     ensure!(status.success(), "{status}");
-    Ok(())
+    program.until_gone(Duration::from_secs(2)).await
 }
 
 /// Runs in a clone of the repository, which shows that nothing is looked up in the place where it
@@ -175,7 +165,7 @@ async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
     if repository.exists() {
         fs::remove_dir_all(&repository)?;
     }
-    clone(&root(), &repository)?;
+    clone(root(), &repository)?;
     for (language, file) in PLUGIN {
         let place = repository.join(file);
         fs::create_dir_all(place.parent().context("a folder")?)?;
@@ -190,7 +180,6 @@ async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
     fs::write(&config, text)?;
 
     let folder = tempfile::tempdir()?;
-    let mut family = Family::of(folder.path());
     // The port is free at this moment. If another process takes it before the gateway does, this
     // test fails.
     let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
@@ -202,13 +191,14 @@ async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
     );
     up.env("CARGO_TARGET_DIR", target())
         .env("TMPDIR", folder.path())
-        .env("PORT", port.to_string());
-    let mut up = up
+        .env("PORT", port.to_string())
         .stdout(fs::File::create(&log)?)
         .stderr(fs::File::options().append(true).open(&log)?)
-        .spawn()?;
+        // Its own group, so that a build that hangs is found by it.
+        .process_group(0);
+    let mut up = Program::start(&mut up, folder.path(), GRACE)?;
     let gateway = Api::new(&format!("http://127.0.0.1:{port}"))?;
-    let ready = until("ready", BUILD, async || match up.try_wait()? {
+    let ready = until("ready", BUILD, async || match up.child.try_wait()? {
         Some(status) => anyhow::bail!("it ended: {status}"),
         None => Ok(gateway
             .state()
@@ -250,7 +240,6 @@ async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
     );
 
     interrupt(up).await?;
-    family.until_gone(Duration::from_secs(2)).await?;
     fs::remove_dir_all(&repository)?;
     let left: Vec<_> = folder
         .path()
@@ -321,15 +310,11 @@ async fn a_crate_outside_the_repository_is_tested_and_built_and_rejects() -> Res
     })
     .await?;
     let gateway = house.open().await?;
-    let send = gateway
+    let answer = gateway
         .api
-        .request(Method::POST, "/api/whatsapp/send")
-        .header("Prefer", "respond-async");
-    let answer = api::answer(
-        send.json(&json!({"number": "4915123456789", "message": "You won the lottery!"})),
-    )
-    .await?
-    .expect(422)?;
+        .send_async("4915123456789", "You won the lottery!")
+        .await?
+        .expect(422)?;
     ensure!(
         answer.json["code"] == "banned_word" && answer.data("plugin") == "banned-words",
         "{}",
@@ -360,16 +345,14 @@ async fn a_crate_outside_the_repository_is_tested_and_built_and_rejects() -> Res
 #[tokio::test]
 async fn its_curl_lines_work_while_the_demo_runs() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut family = Family::of(folder.path());
     let port = three_free_ports().await?;
     let mut demo = Command::new(env!("CARGO_BIN_EXE_wharf-demo"));
     demo.args(["--port", &port.to_string()])
         .env("TMPDIR", folder.path())
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true);
-    let mut demo = demo.spawn()?;
-    let mut lines = BufReader::new(demo.stdout.take().context("no output")?).lines();
+        .stdout(Stdio::piped());
+    let mut demo = Program::start(&mut demo, folder.path(), GRACE)?;
+    let mut lines = BufReader::new(demo.child.stdout.take().context("no output")?).lines();
     let up = tokio::time::timeout(LIMIT, async {
         while let Some(line) = lines.next_line().await? {
             if line.contains("It stays up") {
@@ -400,8 +383,7 @@ async fn its_curl_lines_work_while_the_demo_runs() -> Result<()> {
         );
         ensure!(output.status.success(), "{block}\n{said}");
     }
-    interrupt(demo).await?;
-    family.until_gone(Duration::from_secs(2)).await
+    interrupt(demo).await
 }
 
 /// The demo needs three consecutive ports.

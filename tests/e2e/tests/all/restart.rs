@@ -10,9 +10,9 @@ async fn a_restart_needs_no_qr_and_leaves_no_process() -> Result<()> {
     let house = House::build(Plan::default()).await?;
     let mut gateway = house.open_linked().await?;
     ensure!(
-        gateway.family.browsers().len() == 1,
+        gateway.processes.browsers().len() == 1,
         "browsers: {:?}",
-        gateway.family.browsers()
+        gateway.processes.browsers()
     );
     gateway
         .api
@@ -39,9 +39,9 @@ async fn a_restart_needs_no_qr_and_leaves_no_process() -> Result<()> {
         .expect(200)?;
     ensure!(house.arrived("before") == 1 && house.arrived("after") == 1);
     ensure!(
-        gateway.family.browsers().len() == 1,
+        gateway.processes.browsers().len() == 1,
         "browsers: {:?}",
-        gateway.family.browsers()
+        gateway.processes.browsers()
     );
     ensure!(
         house.standin.view().reports.is_empty(),

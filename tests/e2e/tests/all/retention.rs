@@ -5,18 +5,10 @@ use std::{fs, time::Duration};
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
-use wharf_e2e::{Api, House, Plan, api, house::BOOT, until};
+use wharf_e2e::{House, Plan, api, house::BOOT, until};
 use wharf_standin::Inbound;
 
 const NUMBER: &str = "4915123456789";
-
-async fn whole(api: &Api, id: &str) -> Result<Value> {
-    Ok(api
-        .get(&format!("/v1/messages/{id}"))
-        .await?
-        .expect(200)?
-        .json)
-}
 
 fn id(message: &Value) -> Result<String> {
     Ok(message["id"].as_str().context("no id")?.to_owned())
@@ -63,14 +55,14 @@ async fn texts_are_deleted_after_their_time_and_the_rest_is_still_told() -> Resu
             call.json["payload"]["body"] == "okapi"
         })
         .await?;
-    let before = whole(&gateway.api, &sent).await?;
+    let before = gateway.api.message(&sent).await?;
     ensure!(gateway.stop(Duration::from_secs(40)).await?.success());
 
     // The gateway deletes at its start and then every minute.
     let gateway = house.open().await?;
     let redacted = async |id: &str| {
         let gone = async || {
-            Ok(Some(whole(&gateway.api, id).await?)
+            Ok(Some(gateway.api.message(id).await?)
                 .filter(|message| message["content"] == json!({"kind": "redacted"})))
         };
         until("a text to be deleted", BOOT, gone).await
@@ -103,7 +95,7 @@ async fn texts_are_deleted_after_their_time_and_the_rest_is_still_told() -> Resu
         .json;
     ensure!(refused["code"] == "wrong_state", "{refused}");
     ensure!(
-        whole(&gateway.api, &waits).await?["content"]["text"] == "giraffe",
+        gateway.api.message(&waits).await?["content"]["text"] == "giraffe",
         "what is still to be sent keeps its text"
     );
     api::answer(

@@ -148,7 +148,7 @@ async fn sessions_are_made_told_and_deleted_while_others_work_on() -> Result<()>
     gateway.api.until_state("ready", BOOT).await?;
     ensure!(session(&gateway, "sales").await?.json["state"] == "disconnected");
     ensure!(
-        gateway.family.browsers().len() == 1,
+        gateway.processes.browsers().len() == 1,
         "a stopped session has a browser"
     );
     gateway
@@ -194,7 +194,7 @@ async fn sessions_are_made_told_and_deleted_while_others_work_on() -> Result<()>
     );
     session(&gateway, "sales").await?.expect(404)?;
     until("one browser", BOOT, async || {
-        Ok((gateway.family.browsers().len() == 1).then_some(()))
+        Ok((gateway.processes.browsers().len() == 1).then_some(()))
     })
     .await?;
     gateway

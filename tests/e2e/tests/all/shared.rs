@@ -116,16 +116,16 @@ async fn sessions_share_a_browser_and_change_the_mode_without_a_scan() -> Result
     }
     all_ready(&gateway).await?;
     ensure!(
-        gateway.family.browsers().len() == 2,
+        gateway.processes.browsers().len() == 2,
         "isolated: {:?}",
-        gateway.family.browsers()
+        gateway.processes.browsers()
     );
     gateway.stop(STOP).await?;
 
     set_mode(&house, "shared")?;
     gateway = house.open().await?;
     all_ready(&gateway).await?;
-    let browsers = gateway.family.browsers();
+    let browsers = gateway.processes.browsers();
     ensure!(browsers.len() == 1, "shared: {browsers:?}");
     exchange(&house, &gateway, "shared").await?;
 
@@ -142,14 +142,14 @@ async fn sessions_share_a_browser_and_change_the_mode_without_a_scan() -> Result
     .await?;
     all_ready(&gateway).await?;
     ensure!(
-        gateway.family.browsers() == browsers
+        gateway.processes.browsers() == browsers
             && session(&gateway, "default").await?["reconnect"]["launches"] == launches
     );
 
     kill(Pid::from_raw(browsers[0]), Signal::SIGKILL)?;
     until("another browser", BOOT, async || {
         Ok(
-            (gateway.family.browsers() != browsers && gateway.family.browsers().len() == 1)
+            (gateway.processes.browsers() != browsers && gateway.processes.browsers().len() == 1)
                 .then_some(()),
         )
     })

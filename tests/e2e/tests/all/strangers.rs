@@ -37,24 +37,9 @@ async fn a_restriction_holds_back_strangers_until_it_is_over() -> Result<()> {
     Ok(())
 }
 
-/// Lets the gateway accept a message without waiting for the send; returns its id.
-async fn accept(api: &Api, number: &str, text: &str) -> Result<String> {
-    let request = api
-        .request(Method::POST, "/v1/sessions/default/messages")
-        .header("Prefer", "respond-async");
-    let answer = api::answer(request.json(&json!({"to": number, "text": text})))
-        .await?
-        .expect(202)?;
-    Ok(answer.json["id"].as_str().context("no id")?.to_owned())
-}
-
 async fn until_held(api: &Api, id: &str) -> Result<()> {
     until("a message that is held back", BOOT, async || {
-        let message = api
-            .get(&format!("/v1/messages/{id}"))
-            .await?
-            .expect(200)?
-            .json;
+        let message = api.message(id).await?;
         let held = message["history"]
             .as_array()
             .into_iter()
@@ -63,6 +48,15 @@ async fn until_held(api: &Api, id: &str) -> Result<()> {
         Ok((held && message["state"] == "queued").then_some(()))
     })
     .await
+}
+
+/// Checks that a message still waits, after a later one to somebody known was sent: the queue is
+/// processed in order.
+async fn still_waits(house: &House, api: &Api, id: &str, text: &str) -> Result<()> {
+    let message = api.message(id).await?;
+    ensure!(message["state"] == "queued", "{message}");
+    ensure!(house.arrived(text) == 0, "{text:?} was sent");
+    Ok(())
 }
 
 async fn restrictions(api: &Api) -> Result<Vec<Value>> {
@@ -104,18 +98,24 @@ async fn the_monthly_limit(house: &House, gateway: Gateway) -> Result<Gateway> {
         "{now:?}"
     );
 
-    let waits = accept(api, "4915100000002", "to a stranger").await?;
+    let waits = api.accept("4915100000002", "to a stranger").await?;
     until_held(api, &waits).await?;
     api.send(KNOWN, "the known one goes on")
         .await?
         .expect(200)?;
-    accept(api, "4915100000003", "to one who will write").await?;
+    let will_write = api.accept("4915100000003", "to one who will write").await?;
+    until_held(api, &will_write).await?;
     gateway.crash().await?;
     let gateway = house.open().await?;
     let api = &gateway.api;
     api.until_state("ready", BOOT).await?;
     api.send(KNOWN, "after a crash").await?.expect(200)?;
-    ensure!(house.arrived("to a stranger") == 0 && house.arrived("to one who will write") == 0);
+    for (id, text) in [
+        (&waits, "to a stranger"),
+        (&will_write, "to one who will write"),
+    ] {
+        still_waits(house, api, id, text).await?;
+    }
 
     house.standin.inbound(Inbound {
         from: "4915100000003".into(),
@@ -123,7 +123,8 @@ async fn the_monthly_limit(house: &House, gateway: Gateway) -> Result<Gateway> {
         ..Inbound::default()
     })?;
     until_arrived(house, "to one who will write").await?;
-    ensure!(house.arrived("to a stranger") == 0);
+    api.send(KNOWN, "after an answer").await?.expect(200)?;
+    still_waits(house, api, &waits, "to a stranger").await?;
     let info = api.get("/v1/sessions/default").await?.expect(200)?.json;
     ensure!(
         info["notices"].to_string().contains("475"),
@@ -164,7 +165,7 @@ async fn the_time_lock(house: &House, api: &Api) -> Result<()> {
             && u64::try_from(until_told)? == ends,
         "{now:?}"
     );
-    let waits = accept(api, "4915100000004", "while it is locked").await?;
+    let waits = api.accept("4915100000004", "while it is locked").await?;
     until_held(api, &waits).await?;
     // While the lock lasts, a refusal for another reason is reported with that reason.
     house.standin.set(json!({"nacks": [429]}));
@@ -230,7 +231,7 @@ async fn a_paced_session_types_keeps_its_distance_and_says_so() -> Result<()> {
         .await
     };
     once(key("nothing was stored")).await?.expect(429)?;
-    let accepted = accept(api, KNOWN, "who does not wait is accepted").await?;
+    let accepted = api.accept(KNOWN, "who does not wait is accepted").await?;
     let message = api
         .get(&format!("/v1/messages/{accepted}"))
         .await?

@@ -248,7 +248,7 @@ async fn full_while(name: &str) -> Result<Row> {
         .await?;
     ensure!(full(&answer), "a session call: {answer:?}");
     fs::remove_file(filler)?;
-    let recovered = scene.carries_on().await?;
+    let recovered = scene.carries_on(name).await?;
     ensure!(
         scene.house.arrived("nowhere to keep it") == 0,
         "refused and sent"

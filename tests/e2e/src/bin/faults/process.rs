@@ -2,12 +2,13 @@
 
 use std::{os::unix::fs::symlink, path::PathBuf, process::Stdio, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use nix::{
     sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 use tokio::process::{Child, Command};
+use wharf::{browser::find_executable, config::BrowserKind};
 use wharf_e2e::until;
 
 use crate::{
@@ -101,20 +102,9 @@ async fn asleep(scene: &mut Scene, name: &str) -> Result<Row> {
 /// Starts another browser on the session's profile, as another program would.
 async fn foreign(scene: &Scene) -> Result<Child> {
     let profile = profile(scene);
-    let program = [
-        "/usr/lib/chromium/chromium",
-        "/usr/bin/chromium",
-        "/usr/bin/google-chrome",
-    ]
-    .into_iter()
-    .find(|path| PathBuf::from(path).is_file());
-    let mut command = Command::new(
-        std::env::var("CHROMIUM")
-            .ok()
-            .as_deref()
-            .or(program)
-            .context("no full Chromium")?,
-    );
+    let chosen = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    let (program, _) = find_executable(chosen.as_deref(), BrowserKind::Headless)?;
+    let mut command = Command::new(program);
     command
         .args([
             "--headless=new",

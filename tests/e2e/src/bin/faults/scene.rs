@@ -1,10 +1,14 @@
 //! A running gateway with a linked session, in which faults are caused.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
-use wharf_e2e::{Api, Gateway, House, Plan, api::answer, until};
+use jiff::Timestamp;
+use serde_json::Value;
+use wharf_e2e::{Api, Gateway, House, Plan, until};
 use wharf_standin::{Account, Inbound};
 
 use crate::report::Row;
@@ -34,7 +38,8 @@ close_grace = "2s"
 pub(crate) struct Scene {
     pub(crate) house: House,
     gateway: Option<Gateway>,
-    count: u32,
+    /// Every pair of messages so far; [`Scene::close`] counts how often they arrived.
+    pairs: Vec<Pair>,
 }
 
 /// One outgoing and one incoming message that are under way while a fault lasts.
@@ -45,7 +50,11 @@ struct Pair {
     /// The body of the incoming message; `None` when the account had no device that could receive
     /// it.
     received: Option<String>,
-    began: Instant,
+    /// Whether the login ended meanwhile, and with it the messages that the server held for this
+    /// device.
+    unlinked: bool,
+    /// Whether the outcome of the outgoing message is reported as unknown.
+    unknown: bool,
 }
 
 impl Scene {
@@ -63,7 +72,7 @@ impl Scene {
         Self {
             house,
             gateway: Some(gateway),
-            count: 0,
+            pairs: Vec::new(),
         }
     }
 
@@ -79,28 +88,35 @@ impl Scene {
     pub(crate) fn browsers(&mut self) -> Vec<i32> {
         self.gateway
             .as_mut()
-            .map(|gateway| gateway.family.browsers())
+            .map(|gateway| gateway.processes.browsers())
             .unwrap_or_default()
     }
 
     pub(crate) fn renderers(&mut self) -> Vec<i32> {
         self.gateway
             .as_mut()
-            .map(|gateway| gateway.family.renderers())
+            .map(|gateway| gateway.processes.renderers())
             .unwrap_or_default()
     }
 
     pub(crate) fn everybody(&mut self) -> Vec<i32> {
         self.gateway
             .as_mut()
-            .map(|gateway| gateway.family.alive())
+            .map(|gateway| gateway.processes.alive())
             .unwrap_or_default()
     }
 
+    /// Stops the gateway and checks that each message of all pairs arrived exactly once. Before, a
+    /// second arrival could still follow.
     pub(crate) async fn close(mut self) -> Result<()> {
         let gateway = self.gateway.take().context("the gateway is down")?;
+        gateway.api.until_all_sent(LIMIT).await?;
+        gateway.api.until_all_delivered(LIMIT).await?;
         let status = gateway.stop(STOP).await?;
         ensure!(status.success(), "the gateway ended with {status}");
+        for pair in &self.pairs {
+            self.once(pair)?;
+        }
         ensure!(
             self.house.standin.view().reports.is_empty(),
             "the page complained: {:?}",
@@ -139,10 +155,10 @@ impl Scene {
         self.house.standin.scan(Some(&qr), Account::default()).await
     }
 
-    /// Lets the gateway accept one message and sends one to it.
-    async fn pair(&mut self) -> Result<Pair> {
-        self.count += 1;
-        let body = format!("in {}", self.count);
+    /// Lets the gateway accept one message and sends one to it. `name` is the fault's.
+    async fn pair(&mut self, name: &str) -> Result<Pair> {
+        let count = self.pairs.len() + 1;
+        let body = format!("in {count}: {name}");
         let inbound = Inbound {
             from: "4915198765432".into(),
             body: body.clone(),
@@ -150,15 +166,10 @@ impl Scene {
             ..Inbound::default()
         };
         let received = self.house.standin.inbound(inbound).is_ok().then_some(body);
-        let sent = format!("out {}", self.count);
-        let body = json!({"number": "4915123456789", "message": sent});
-        let began = Instant::now();
-        let request = self
-            .api()?
-            .request(reqwest::Method::POST, "/api/whatsapp/send")
-            .header("Prefer", "respond-async")
-            .json(&body);
-        let accepted = answer(request).await?.expect(202)?.json;
+        let sent = format!("out {count}: {name}");
+        let api = self.api()?;
+        let accepted = api.send_async("4915123456789", &sent).await?;
+        let accepted = accepted.expect(202)?.json;
         let id = accepted["data"]["id"]
             .as_str()
             .with_context(|| format!("no id in {accepted}"))?
@@ -167,71 +178,67 @@ impl Scene {
             sent,
             id,
             received,
-            began,
+            unlinked: false,
+            unknown: false,
         })
     }
 
-    /// Waits for the outcome of both messages and returns what was lost. `unlinked` means that the
-    /// login ended, and with it the messages that the server held for this device.
-    async fn settled(&self, pair: &Pair, unlinked: bool) -> Result<&'static str> {
-        let unheard = "what comes between the end of the login and the new scan: the phone has it";
+    /// Waits for the outcome of both messages and returns what was lost.
+    async fn settled(&mut self, mut pair: Pair) -> Result<&'static str> {
         // When the login has ended, the outcome of a send that the page had begun can no longer be
         // found out. It is reported as unknown and the message is never sent again.
         let settled = until(
             "the accepted message at its recipient, or its outcome unknown",
             LIMIT,
             async || {
-                let unknown = unlinked
-                    && self
-                        .api()?
-                        .get(&format!("/v1/messages/{}", pair.id))
-                        .await?
-                        .expect(200)?
-                        .json["state"]
-                        == "unknown";
+                let unknown =
+                    pair.unlinked && self.api()?.message(&pair.id).await?["state"] == "unknown";
                 Ok((unknown || self.house.arrived(&pair.sent) > 0).then_some(unknown))
             },
         );
-        let unknown = settled.await?;
+        pair.unknown = settled.await?;
+        let mut lost = "what comes between the end of the login and the new scan: the phone has it";
+        if let (false, Some(received)) = (pair.unlinked, &pair.received) {
+            until("the event of the message that arrived", LIMIT, async || {
+                Ok((self.events(received) > 0).then_some(()))
+            })
+            .await?;
+            lost = "nothing";
+        }
+        self.once(&pair)?;
+        self.pairs.push(pair);
+        Ok(lost)
+    }
+
+    /// How many different events there are of an incoming message with this body; repeated
+    /// deliveries of one event count once.
+    fn events(&self, body: &str) -> usize {
+        let calls = self.house.receiver.calls();
+        let ids: BTreeSet<String> = calls
+            .iter()
+            .filter(|call| call.event() == "message" && call.json["payload"]["body"] == body)
+            .map(|call| call.json["id"].to_string())
+            .collect();
+        ids.len()
+    }
+
+    /// Checks that neither message of a pair arrived twice, and that none is missing that may not
+    /// be.
+    fn once(&self, pair: &Pair) -> Result<()> {
         let arrived = self.house.arrived(&pair.sent);
         ensure!(
-            arrived == 1 || (unknown && arrived == 0),
-            "the accepted message arrived {arrived} times"
+            arrived == 1 || (pair.unknown && arrived == 0),
+            "{:?} arrived {arrived} times",
+            pair.sent
         );
-        let Some(received) = &pair.received else {
-            return Ok(unheard);
-        };
-        let events = || {
-            let calls = self.house.receiver.calls();
-            let mut ids: Vec<String> = calls
-                .iter()
-                .filter(|call| {
-                    call.event() == "message" && call.json["payload"]["body"] == received.as_str()
-                })
-                .map(|call| call.json["id"].to_string())
-                .collect();
-            ids.sort();
-            ids.dedup();
-            ids.len()
-        };
-        if unlinked {
+        if let Some(received) = &pair.received {
+            let events = self.events(received);
             ensure!(
-                events() <= 1,
-                "the message that arrived became {} events",
-                events()
+                events == 1 || (pair.unlinked && events == 0),
+                "{received:?} became {events} events"
             );
-            return Ok(unheard);
         }
-        until("the event of the message that arrived", LIMIT, async || {
-            Ok((events() > 0).then_some(()))
-        })
-        .await?;
-        ensure!(
-            events() == 1,
-            "the message that arrived became {} events",
-            events()
-        );
-        Ok("nothing")
+        Ok(())
     }
 
     /// Causes a fault, waits until the gateway names it in the reason of a transition, repairs what
@@ -249,8 +256,7 @@ impl Scene {
         let last = self.transitions().await?.into_iter().next();
         let began = Instant::now();
         make(self).await.context("making it")?;
-        let mut pair = self.pair().await?;
-        pair.began = began;
+        let mut pair = self.pair(name).await?;
         let what = format!("a transition whose reason says {expect:?}");
         let named = until(&what, LIMIT, async || {
             let since = self
@@ -270,11 +276,11 @@ impl Scene {
         };
         mend(self).await.context("mending it")?;
         self.api()?.until_state("ready", LIMIT).await?;
-        let recovered = format!("{:.1} s", pair.began.elapsed().as_secs_f32());
-        let unlinked = named["reason"]
+        let recovered = format!("{:.1} s", began.elapsed().as_secs_f32());
+        pair.unlinked = named["reason"]
             .as_str()
             .is_some_and(|reason| reason.contains("ended the login"));
-        let lost = self.settled(&pair, unlinked).await?;
+        let lost = self.settled(pair).await?;
         let said = format!(
             "`{}`: {}",
             named["to"].as_str().unwrap_or_default(),
@@ -301,16 +307,24 @@ impl Scene {
     }
 
     /// Checks that messages pass in both directions and that the session has not left `ready`.
-    pub(crate) async fn carries_on(&mut self) -> Result<String> {
+    pub(crate) async fn carries_on(&mut self, name: &str) -> Result<String> {
         let last = self.transitions().await?.into_iter().next();
-        let pair = self.pair().await?;
-        self.settled(&pair, false).await?;
+        let pair = self.pair(name).await?;
+        self.settled(pair).await?;
         ensure!(
             self.transitions().await?.into_iter().next() == last,
             "{:#?}",
             self.transitions().await?
         );
         Ok("stays ready".into())
+    }
+
+    /// When the gateway accepted the last message, by its own clock.
+    pub(crate) async fn last_accepted(&self) -> Result<Timestamp> {
+        let pair = self.pairs.last().context("nothing was sent")?;
+        let message = self.api()?.message(&pair.id).await?;
+        let at = message["createdAt"].as_str().context("no createdAt")?;
+        Ok(at.parse()?)
     }
 
     /// [`Scene::survive`] for a fault after which the session stays ready: a notice names it.
@@ -324,8 +338,8 @@ impl Scene {
     ) -> Result<Row> {
         self.api()?.until_state("ready", LIMIT).await?;
         // After this message, the recipient of the next one is not a stranger.
-        let before = self.pair().await?;
-        self.settled(&before, false).await?;
+        let before = self.pair(name).await?;
+        self.settled(before).await?;
         make(self).await.context("making it")?;
         let named = until(
             &format!("a notice that says {expect:?}"),
@@ -341,8 +355,8 @@ impl Scene {
             },
         )
         .await?;
-        let pair = self.pair().await?;
-        let lost = self.settled(&pair, false).await?;
+        let pair = self.pair(name).await?;
+        let lost = self.settled(pair).await?;
         ensure!(
             self.api()?.state().await? == "ready",
             "it is not ready any more"

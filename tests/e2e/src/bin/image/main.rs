@@ -49,7 +49,7 @@ async fn main() -> Result<ExitCode> {
         let built = built
             .canonicalize()
             .with_context(|| format!("cannot read {}", built.display()))?;
-        trial::run(&root, &text, &built).await?;
+        trial::run(root, &text, &built).await?;
     } else if !args.write {
         bail!("give --try or --write");
     }

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use nix::unistd::{Gid, Uid, chown};
 use tokio::net::TcpListener;
-use wharf_e2e::{Api, dockerfile, house::BOOT, processes::Family, until};
+use wharf_e2e::{Api, dockerfile, house::BOOT, processes::ProcessSet, until};
 use wharf_standin::{Account, Options, Standin};
 
 use crate::engine::Engine;
@@ -300,8 +300,8 @@ async fn live(engine: &Engine, standin: &Standin, port: u16) -> Result<bool> {
         "the database belongs to {owner}"
     );
     // A sandboxed page is in another user namespace than its browser.
-    let mut family = Family::of(Path::new(PROFILE));
-    let (browsers, pages) = (family.browsers(), family.renderers());
+    let mut processes = ProcessSet::of(Path::new(PROFILE));
+    let (browsers, pages) = (processes.browsers(), processes.renderers());
     ensure!(
         browsers.len() == 1 && !pages.is_empty(),
         "{} browsers and {} pages run",

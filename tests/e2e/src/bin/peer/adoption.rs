@@ -22,6 +22,7 @@ pub(crate) async fn run() -> Result<()> {
     let linked = node(
         "link.mjs",
         &house.standin,
+        folder,
         &["--data-path", text(&logins)?, "--client-id", "default"],
     )
     .await?;

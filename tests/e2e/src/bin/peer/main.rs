@@ -6,16 +6,24 @@
 mod adoption;
 mod versions;
 
-use std::{path::PathBuf, process::ExitStatus, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use tokio::process::Command;
+use wharf_e2e::processes::Program;
 use wharf_standin::{Options, Standin};
 
 /// Time limit of a whole run. Each step has its own deadline; this one is for a run that hangs
 /// nevertheless.
 const LIMIT: Duration = Duration::from_secs(300);
+
+/// The time that a run has for closing its browser before its processes are killed.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs unmodified clients of WhatsApp Web on the stand-in; without a subcommand whatsapp-web.js,
 /// and its login in the gateway.
@@ -49,7 +57,8 @@ async fn peer() -> Result<()> {
         ..Options::default()
     })
     .await?;
-    let status = node("run.mjs", &standin, &[]).await?;
+    let scratch = tempfile::Builder::new().prefix("wharf-peer-").tempdir()?;
+    let status = node("run.mjs", &standin, scratch.path(), &[]).await?;
     for report in standin.view().reports {
         eprintln!("the page reported: {report}");
     }
@@ -62,8 +71,14 @@ async fn peer() -> Result<()> {
         .context("adoption of a login of whatsapp-web.js")
 }
 
-/// Runs a script of `tests/peer` against a stand-in.
-async fn node(script: &str, standin: &Standin, args: &[&str]) -> Result<ExitStatus> {
+/// Runs a script of `tests/peer` against a stand-in. Its browser has its profile in `scratch`, by
+/// which its processes are found.
+async fn node(
+    script: &str,
+    standin: &Standin,
+    scratch: &Path,
+    args: &[&str],
+) -> Result<ExitStatus> {
     let port = standin
         .tls_port()
         .context("the stand-in has no HTTPS front")?;
@@ -75,15 +90,14 @@ async fn node(script: &str, standin: &Standin, args: &[&str]) -> Result<ExitStat
         "--control",
         &format!("{}_control/", standin.url()),
     ])
-    .args(args);
-    let status = tokio::time::timeout(
-        LIMIT,
-        node.current_dir(folder()).kill_on_drop(true).status(),
-    )
-    .await;
-    status
-        .with_context(|| format!("{script} hangs"))?
-        .context("cannot start node")
+    .args(args)
+    .env("TMPDIR", scratch)
+    .current_dir(folder());
+    let mut node = Program::start(&mut node, scratch, GRACE)?;
+    let status = tokio::time::timeout(LIMIT, node.child.wait()).await;
+    let status = status.with_context(|| format!("{script} hangs"))??;
+    node.until_gone(GRACE).await?;
+    Ok(status)
 }
 
 /// `tests/peer`.

@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeMap,
     fmt::Write,
-    path::Path,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -19,13 +18,11 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
 };
-use wharf_e2e::processes::Family;
+use wharf_e2e::processes::ProcessSet;
 use wharf_standin::{Options, Standin};
 
-use crate::{LIMIT, folder};
+use crate::{GRACE, LIMIT, folder};
 
-/// The time between SIGTERM, which lets a run close its browser, and SIGKILL.
-const GRACE: Duration = Duration::from_secs(5);
 const WA_JS: &str = "@wppconnect/wa-js";
 
 /// The outcome of one client's run.
@@ -122,7 +119,8 @@ async fn client(name: &str) -> Result<Value> {
     if ended.is_err() {
         stop(&mut node).await?;
     }
-    let left = reap(scratch.path()).await;
+    // A browser that closes within the grace time is not counted.
+    let left = ProcessSet::of(scratch.path()).reap(GRACE).await;
     let status = ended.with_context(|| format!("not within {} s", LIMIT.as_secs()))??;
     ensure!(left.is_empty(), "left processes behind: {left:?}");
     for report in standin.view().reports {
@@ -146,21 +144,6 @@ async fn stop(node: &mut tokio::process::Child) -> Result<()> {
         let _ = tokio::time::timeout(GRACE, node.wait()).await;
     }
     node.kill().await.context("cannot end node")
-}
-
-/// Kills the processes that a run has left and returns their pids. A browser that closes within the
-/// grace time is not counted.
-async fn reap(folder: &Path) -> Vec<i32> {
-    let mut family = Family::of(folder);
-    if family.until_gone(GRACE).await.is_ok() {
-        return vec![];
-    }
-    let left = family.alive();
-    for pid in &left {
-        // It may have ended already.
-        let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
-    }
-    left
 }
 
 fn outcome(name: &str, took: Duration, said: Result<Value>) -> Outcome {

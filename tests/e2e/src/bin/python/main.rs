@@ -9,21 +9,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use reqwest::Method;
-use serde_json::{Value, json};
-use wharf_e2e::{Answer, Gateway, House, Plan, api, gateway};
-
-async fn send(gateway: &Gateway, message: &str) -> Result<Answer> {
-    let body = json!({"number": "4915123456789", "message": message});
-    api::answer(
-        gateway
-            .api
-            .request(Method::POST, "/api/whatsapp/send")
-            .header("Prefer", "respond-async")
-            .json(&body),
-    )
-    .await
-}
+use serde_json::Value;
+use wharf_e2e::{House, Plan, gateway};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -56,7 +43,11 @@ async fn main() -> Result<()> {
 
     let gateway = house.open().await?;
     let began = Instant::now();
-    let refused = send(&gateway, "You won the LOTTERY").await?.expect(422)?;
+    let refused = gateway
+        .api
+        .send_async("4915123456789", "You won the LOTTERY")
+        .await?
+        .expect(422)?;
     let first = began.elapsed();
     ensure!(
         refused.json["code"] == "banned_word" && refused.data("plugin") == "banned-words",
@@ -75,7 +66,11 @@ async fn main() -> Result<()> {
     );
     let began = Instant::now();
     for _ in 0..10 {
-        send(&gateway, "hello").await?.expect(202)?;
+        gateway
+            .api
+            .send_async("4915123456789", "hello")
+            .await?
+            .expect(202)?;
     }
     println!("first send {first:?}, then {:?} each", began.elapsed() / 10);
     // What the schema cannot express is checked by the plugin's `configure`.

@@ -45,7 +45,7 @@ pub(crate) async fn run(scene: &mut Scene, gateway: &Gateway) -> Result<()> {
     let told = told(scene, "how much is it?").await?;
     let from = told["from"].as_str().unwrap_or_default();
     ensure!(
-        told["fromMe"] == false && from.starts_with(ANN) || from.contains("@lid"),
+        told["fromMe"] == false && (from.starts_with(ANN) || from.contains("@lid")),
         "{told}"
     );
     scene.passed("inbound", from);
@@ -208,16 +208,6 @@ async fn odd(scene: &mut Scene) -> Result<()> {
 
 pub(crate) async fn send(api: &Api, body: &Value) -> Result<Value> {
     Ok(api.post(SEND, body).await?.expect(200)?.json)
-}
-
-/// Lets the gateway accept a message without waiting for the send; returns its id at the gateway.
-pub(crate) async fn accept(api: &Api, to: &str, text: &str) -> Result<String> {
-    let request = api
-        .request(reqwest::Method::POST, SEND)
-        .header("Prefer", "respond-async")
-        .json(&json!({"to": to, "text": text}));
-    let answer = wharf_e2e::api::answer(request).await?.expect(202)?;
-    Ok(answer.json["id"].as_str().context("no id")?.to_owned())
 }
 
 /// Waits until a message is acknowledged up to a level.

@@ -52,19 +52,13 @@ pub(super) fn says(said: &str, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless one line of the log contains all of `words`.
-pub(super) fn logged(gateway: &Gateway, words: &[&str]) -> Result<()> {
-    let found = gateway
-        .log()
-        .lines()
-        .iter()
-        .any(|line| words.iter().all(|word| line.contains(word)));
-    ensure!(
-        found,
-        "{words:?} is not in the log:\n{}",
-        gateway.log().tail()
-    );
-    Ok(())
+/// Waits until one line of the log contains all of `words`.
+pub(super) async fn logged(gateway: &Gateway, words: &[&str]) -> Result<()> {
+    let what = format!("{words:?} in the log");
+    let found = gateway.until_log(&what, SOON, |line| {
+        words.iter().all(|word| line.contains(word))
+    });
+    found.await.map(drop)
 }
 
 #[tokio::test]
@@ -98,7 +92,7 @@ async fn what_stands_open_is_closed_at_the_start() -> Result<()> {
             mode(&place(file))?
         );
     }
-    logged(&gateway, &["session path", "stood open", "777"])?;
+    logged(&gateway, &["session path", "stood open", "777"]).await?;
     held(
         Area::Files,
         "session path, logins, cache and database that every user can write (0777, 0666)",
@@ -293,7 +287,7 @@ async fn client_ids_that_differ_in_case_only_are_one() -> Result<()> {
             .await?
             .expect(200)?;
     }
-    logged(&gateway, &["upper and lower case", "Sales", "sales"])?;
+    logged(&gateway, &["differ in case only", "Sales", "sales"]).await?;
     held(
         Area::Files,
         "two client ids that differ only in upper and lower case",

@@ -1,29 +1,15 @@
 //! Malicious plugins: what they log and return, which addresses they call, and what they leak.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use reqwest::Method;
-use serde_json::{Value, json};
-use wharf_e2e::{Answer, Gateway, House, Plan, api, until};
+use serde_json::Value;
+use wharf_e2e::{Gateway, House, Plan, house::guests, until};
 
 use super::{Area, held};
 
 const SOON: Duration = Duration::from_secs(30);
-
-/// The folder of the test guests, which `cargo xtask test` builds.
-fn guests() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .expect("the target folder")
-        .to_owned();
-    env::var_os("WHARF_TEST_GUESTS")
-        .map_or_else(|| target.join("wasm32-wasip2/plugin"), PathBuf::from)
-}
+const NUMBER: &str = "4915123456789";
 
 /// A gateway whose browser cannot be started: a message is validated when it is accepted, and a
 /// session that cannot start is an event.
@@ -40,18 +26,6 @@ fn plan(entries: &str) -> Plan {
 
 fn odd(behaviour: &str, settings: &str) -> String {
     format!("[[plugin]]\nname = 'odd'\n{settings}\nconfig.behaviour = '{behaviour}'\n")
-}
-
-async fn send(gateway: &Gateway, message: &str) -> Result<Answer> {
-    let body = json!({"number": "4915123456789", "message": message});
-    api::answer(
-        gateway
-            .api
-            .request(Method::POST, "/api/whatsapp/send")
-            .header("Prefer", "respond-async")
-            .json(&body),
-    )
-    .await
 }
 
 async fn metrics(gateway: &Gateway) -> Result<String> {
@@ -78,7 +52,7 @@ fn texts(value: &Value) -> Vec<&str> {
 async fn a_reason_of_two_megabytes_is_a_line_of_a_kilobyte() -> Result<()> {
     let house = House::build(plan(&odd("megabytes", ""))).await?;
     let gateway = house.open().await?;
-    let refused = send(&gateway, "hello").await?.expect(422)?;
+    let refused = gateway.api.send_async(NUMBER, "hello").await?.expect(422)?;
     ensure!(refused.json["code"] == "much_too_much", "{}", refused.json);
     ensure!(
         refused.json.to_string().len() < 4096 && !texts(&refused.json).into_iter().any(misleads),
@@ -87,7 +61,7 @@ async fn a_reason_of_two_megabytes_is_a_line_of_a_kilobyte() -> Result<()> {
     );
     let house = House::build(plan(&odd("long-error", "on_error = 'allow'"))).await?;
     let gateway = house.open().await?;
-    let accepted = send(&gateway, "hello").await?.expect(202)?;
+    let accepted = gateway.api.send_async(NUMBER, "hello").await?.expect(202)?;
     let message = gateway
         .api
         .get(accepted.header("location"))
@@ -98,7 +72,8 @@ async fn a_reason_of_two_megabytes_is_a_line_of_a_kilobyte() -> Result<()> {
         "{}",
         message.json
     );
-    let log: usize = gateway.log().lines().iter().map(String::len).sum();
+    let log = gateway.stop_for_log(SOON).await?;
+    let log: usize = log.lines().iter().map(String::len).sum();
     ensure!(log < 32 << 10, "{log} bytes of log");
     held(
         Area::Guests,
@@ -115,7 +90,7 @@ async fn lines_of_the_log_cannot_be_forged() -> Result<()> {
         plan.environment.push(("NO_COLOR".into(), "1".into()));
         let house = House::build(plan).await?;
         let gateway = house.open().await?;
-        send(&gateway, "hello").await?.expect(202)?;
+        gateway.api.send_async(NUMBER, "hello").await?.expect(202)?;
         let line = gateway
             .until_log("the plugin's line", SOON, |line| {
                 line.contains("a line of mine")
@@ -127,7 +102,8 @@ async fn lines_of_the_log_cannot_be_forged() -> Result<()> {
             })
             .await?;
         ensure!(told.contains("odd") && told.contains("forge"), "{told}");
-        for line in gateway.log().lines() {
+        let log = gateway.stop_for_log(SOON).await?;
+        for line in log.lines() {
             ensure!(!misleads(&line), "{format}: {line:?}");
             ensure!(
                 !line.starts_with("2026-01-01T00:00:00Z"),
@@ -160,15 +136,15 @@ async fn lines_of_the_log_cannot_be_forged() -> Result<()> {
 async fn a_flood_of_log_lines_is_cut() -> Result<()> {
     let house = House::build(plan(&odd("flood-large", "cpu = '10s'\ntimeout = '10s'"))).await?;
     let gateway = house.open().await?;
-    send(&gateway, "hello").await?.expect(202)?;
+    gateway.api.send_async(NUMBER, "hello").await?.expect(202)?;
     let told = gateway
         .until_log("what was dropped", SOON, |line| {
             line.contains("log lines of a plugin were dropped")
         })
         .await?;
     ensure!(told.contains("odd"), "{told}");
-    let of_plugin: Vec<String> = gateway
-        .log()
+    let log = gateway.stop_for_log(SOON).await?;
+    let of_plugin: Vec<String> = log
         .lines()
         .into_iter()
         .filter(|line| line.contains("line 0 z") || line.contains(" zzz"))
@@ -189,7 +165,11 @@ async fn a_flood_of_log_lines_is_cut() -> Result<()> {
 async fn a_panic_does_not_take_the_message_into_the_log() -> Result<()> {
     let house = House::build(plan(&odd("quote", ""))).await?;
     let gateway = house.open().await?;
-    let refused = send(&gateway, "the code is 4711-0815").await?.expect(422)?;
+    let refused = gateway
+        .api
+        .send_async(NUMBER, "the code is 4711-0815")
+        .await?
+        .expect(422)?;
     ensure!(
         refused.json["code"] == "plugin_failed"
             && refused.json["message"]
@@ -202,15 +182,6 @@ async fn a_panic_does_not_take_the_message_into_the_log() -> Result<()> {
         .until_log("where it panicked", SOON, |line| line.contains("odd.rs:"))
         .await?;
     ensure!(line.contains("odd") && line.contains("trapped"), "{line}");
-    ensure!(
-        !gateway
-            .log()
-            .lines()
-            .iter()
-            .any(|line| line.contains("4711")),
-        "the message is in the log:\n{}",
-        gateway.log().tail()
-    );
     let metrics = metrics(&gateway).await?;
     ensure!(
         metrics
@@ -224,6 +195,8 @@ async fn a_panic_does_not_take_the_message_into_the_log() -> Result<()> {
         metrics.contains("# HELP wharf_plugin_calls_total "),
         "{metrics}"
     );
+    let log = gateway.stop_for_log(SOON).await?;
+    log.lacks(&["4711"])?;
     held(
         Area::Guests,
         "a plugin panics with the text of the message",
@@ -233,12 +206,19 @@ async fn a_panic_does_not_take_the_message_into_the_log() -> Result<()> {
 
 /// Waits for a dead delivery of the notifier `loud` and returns its reason.
 async fn reason(gateway: &Gateway, target: &str) -> Result<String> {
+    Ok(dead_letters(gateway, target, 1).await?.remove(0))
+}
+
+/// Waits until at least this many deliveries of the notifier `loud` are dead; returns their
+/// reasons.
+async fn dead_letters(gateway: &Gateway, target: &str, count: usize) -> Result<Vec<String>> {
     let path = format!("/v1/deliveries?plugin=loud&state=dead{target}");
-    let found = until("a dead letter", SOON, async || {
+    let what = format!("{count} dead letters");
+    let found = until(&what, SOON, async || {
         let page = gateway.api.get(&path).await?.expect(200)?;
-        Ok(page.json["deliveries"][0]["reason"]
-            .as_str()
-            .map(str::to_owned))
+        let letters = page.json["deliveries"].as_array().into_iter().flatten();
+        let reasons = letters.filter_map(|letter| Some(letter["reason"].as_str()?.to_owned()));
+        Ok(Some(reasons.collect::<Vec<_>>()).filter(|reasons| reasons.len() >= count))
     });
     found
         .await
@@ -345,26 +325,28 @@ async fn an_origin_that_is_not_granted_is_told_with_the_line_to_add() -> Result<
                 == r#"grants = { http = ["https://hooks.example", "https://elsewhere.example"] }"#,
         "{line}"
     );
-    let again = |line: &String| line.contains("elsewhere.example") && line.contains("gateway.toml");
+    // Another event, which makes a second call.
+    gateway
+        .api
+        .post_nothing("/api/whatsapp/reconnect")
+        .await?
+        .expect(200)?;
+    let reasons = dead_letters(&gateway, "&target=loud", 2).await?;
     ensure!(
-        gateway
-            .log()
-            .lines()
-            .iter()
-            .filter(|line| again(line))
-            .count()
-            == 1,
+        BTreeSet::from_iter(&reasons).len() == 1,
+        "the second call failed for another reason: {reasons:?}"
+    );
+    let log = gateway.stop_for_log(SOON).await?;
+    let lines = log.lines();
+    let told = lines
+        .iter()
+        .filter(|line| line.contains("elsewhere.example") && line.contains("gateway.toml"));
+    ensure!(
+        told.count() == 1,
         "it is told more than once:\n{}",
-        gateway.log().tail()
+        log.tail()
     );
-    ensure!(
-        !gateway
-            .log()
-            .lines()
-            .iter()
-            .any(|line| line.contains("a-secret")),
-        "the address is in the log"
-    );
+    log.lacks(&["a-secret"])?;
     held(
         Area::Guests,
         "a notifier calls an origin that is not granted, with a secret in the address",
@@ -376,7 +358,7 @@ async fn an_origin_that_is_not_granted_is_told_with_the_line_to_add() -> Result<
 async fn a_monitored_refusal_is_in_the_history_and_the_metrics_as_what_it_is() -> Result<()> {
     let house = House::build(plan(&odd("long", "mode = 'monitor'"))).await?;
     let gateway = house.open().await?;
-    let accepted = send(&gateway, "hello").await?.expect(202)?;
+    let accepted = gateway.api.send_async(NUMBER, "hello").await?.expect(202)?;
     let message = gateway
         .api
         .get(accepted.header("location"))
@@ -422,7 +404,7 @@ async fn a_monitored_refusal_is_in_the_history_and_the_metrics_as_what_it_is() -
 async fn an_error_of_a_plugin_is_a_failed_call() -> Result<()> {
     let house = House::build(plan(&odd("unavailable", ""))).await?;
     let gateway = house.open().await?;
-    send(&gateway, "hello").await?.expect(422)?;
+    gateway.api.send_async(NUMBER, "hello").await?.expect(422)?;
     let metrics = metrics(&gateway).await?;
     let counted =
         |line: &&str| line.starts_with("wharf_plugin_calls_total{") && line.contains("validate");

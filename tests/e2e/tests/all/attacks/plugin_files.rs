@@ -9,17 +9,15 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use nix::{sys::stat::Mode, unistd::mkfifo};
-use reqwest::Method;
-use serde_json::json;
 use sha2::{Digest, Sha256};
-use wharf_e2e::{Gateway, House, Plan, api};
+use wharf_e2e::{Gateway, House, Plan, house::guests};
 
 use super::{
     Area,
     files::{SOON, logged, mode, says, set_mode},
     held,
 };
-use crate::{bad_plugins::guests, callers::refusal};
+use crate::callers::refusal;
 
 /// A gateway with its plugins in `mine` and their cache in `cache`, both in its own folder.
 fn with_plugins(more: &str, entries: &str) -> Plan {
@@ -50,7 +48,7 @@ async fn a_cache_that_is_shared_on_purpose_is_refused() -> Result<()> {
     set_mode(&cache, 0o777)?;
     let gateway = house.open().await?;
     ensure!(mode(&cache)? == 0o700, "{:o}", mode(&cache)?);
-    logged(&gateway, &["cache of compiled plugins", "stood open"])?;
+    logged(&gateway, &["cache of compiled plugins", "stood open"]).await?;
     held(
         Area::Files,
         "a cache of compiled plugins that every user can write",
@@ -93,16 +91,8 @@ async fn replaced_code_of_a_pinned_plugin_is_never_run() -> Result<()> {
         .to_string_lossy()
         .into_owned();
     let forbids = async |gateway: &Gateway| {
-        let body = json!({"number": "4915123456789", "message": "forbidden"});
-        let refused = api::answer(
-            gateway
-                .api
-                .request(Method::POST, "/api/whatsapp/send")
-                .header("Prefer", "respond-async")
-                .json(&body),
-        )
-        .await?
-        .expect(422)?;
+        let refused = gateway.api.send_async("4915123456789", "forbidden").await?;
+        let refused = refused.expect(422)?;
         ensure!(refused.json["code"] == "forbidden_word", "{}", refused.json);
         anyhow::Ok(())
     };
@@ -118,20 +108,18 @@ async fn replaced_code_of_a_pinned_plugin_is_never_run() -> Result<()> {
     ] {
         fs::write(&good, planted)?;
         let gateway = house.open().await?;
-        logged(&gateway, &["compiled code in the cache is not used", &name]).context(what)?;
+        logged(&gateway, &["compiled code in the cache is not used", &name])
+            .await
+            .context(what)?;
         forbids(&gateway).await.context(what)?;
         ensure!(fs::read(&good)? != planted, "{what} is still there");
         gateway.stop(SOON).await?;
     }
     // An unchanged entry is used.
     let gateway = house.open().await?;
-    let thrown_away = gateway
-        .log()
-        .lines()
-        .iter()
-        .any(|line| line.contains("compiled code in the cache is not used"));
-    ensure!(!thrown_away, "{}", gateway.log().tail());
     forbids(&gateway).await?;
+    let log = gateway.stop_for_log(SOON).await?;
+    log.lacks(&["compiled code in the cache is not used"])?;
     held(
         Area::Files,
         "compiled code of a pinned plugin that was replaced in the cache by the code of another plugin",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use wharf_e2e::{Api, Call, House, api, house::BOOT};
 use wharf_standin::Inbound;
 
-use super::{ANN, BOB, SEND, content, problem, received, send};
+use super::{ANN, BOB, SEND, content, received, send};
 
 pub(super) async fn mentions(house: &House, api: &Api) -> Result<()> {
     let body = json!({"to": ANN, "text": format!("@{BOB} and @77 will come"), "mentions": ["+49 1519 8765432", "77@lid", format!("{BOB}@c.us")]});
@@ -41,7 +41,9 @@ pub(super) async fn mentions(house: &House, api: &Api) -> Result<()> {
     );
     let mut other = body.clone();
     other["mentions"] = json!(["77@lid"]);
-    problem(once(&other).await?, 422, "idempotency_key_reused")?;
+    once(&other)
+        .await?
+        .problem_detail(422, "idempotency_key_reused")?;
     Ok(())
 }
 
@@ -229,7 +231,11 @@ pub(super) async fn answers(house: &House, api: &Api) -> Result<()> {
             )
             .await?;
         let message = answer.json["id"].as_str().unwrap_or_default().to_owned();
-        ensure!(problem(answer, 422, "quote_not_found")?.contains("in this chat"));
+        ensure!(
+            answer
+                .problem_detail(422, "quote_not_found")?
+                .contains("in this chat")
+        );
         let row = api
             .get(&format!("/v1/messages/{message}"))
             .await?

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use wharf_e2e::Api;
 
-use super::{ANN, SEED, SEND, call, envelope, problem};
+use super::{ANN, SEED, SEND, call, envelope};
 
 /// Every path of `/v1`, with a method that it accepts.
 const PATHS: [(&str, &str); 37] = [
@@ -80,16 +80,16 @@ pub(super) async fn paths(api: &Api) -> Result<()> {
         ensure!(told.contains(nearest), "{path}: {}", answer.json);
     }
     ensure!(
-        problem(&api.get("/v1/message").await?, 404, "not_found")?
+        api.get("/v1/message")
+            .await?
+            .problem_detail(404, "not_found")?
             .ends_with("the nearest is /v1/messages")
     );
     ensure!(
-        problem(
-            &call(api, "POST", "/v1/sessions/default/strat").await?,
-            404,
-            "not_found"
-        )?
-        .contains("restart")
+        call(api, "POST", "/v1/sessions/default/strat")
+            .await?
+            .problem_detail(404, "not_found")?
+            .contains("restart")
     );
     ensure!(
         envelope(&api.get("/api/whatsapp/statsu").await?, 404, "not_found")?
@@ -102,7 +102,9 @@ pub(super) async fn paths(api: &Api) -> Result<()> {
     ] {
         let answer = call(api, method, path).await?;
         ensure!(
-            problem(&answer, 405, "method_not_allowed")?.contains(allow),
+            answer
+                .problem_detail(405, "method_not_allowed")?
+                .contains(allow),
             "{}",
             answer.json
         );
@@ -125,7 +127,8 @@ pub(super) async fn paths(api: &Api) -> Result<()> {
 pub(super) async fn parameters(api: &Api) -> Result<()> {
     for (method, path) in PATHS {
         let answer = call(api, method, &format!("{path}?nonsense=1")).await?;
-        let words = problem(&answer, 400, "unknown_parameter")
+        let words = answer
+            .problem_detail(400, "unknown_parameter")
             .with_context(|| format!("{method} {path}"))?;
         ensure!(
             words.starts_with("nonsense is unknown") && answer.json["parameter"] == "nonsense",
@@ -153,7 +156,10 @@ pub(super) async fn parameters(api: &Api) -> Result<()> {
         ("cursor=x", "invalid_query", "cursor must be a whole number"),
         ("since=yesterday", "invalid_time", "since must be a time"),
     ] {
-        let said = problem(&api.get(&format!("/v1/messages?{query}")).await?, 400, code)
+        let said = api
+            .get(&format!("/v1/messages?{query}"))
+            .await?
+            .problem_detail(400, code)
             .with_context(|| query.to_owned())?;
         ensure!(said.contains(words), "{query}: {said}");
     }
@@ -170,17 +176,13 @@ pub(super) async fn parameters(api: &Api) -> Result<()> {
             );
         }
     }
-    let said = problem(
-        &call(api, "POST", &format!("{SEND}?until=soon")).await?,
-        400,
-        "invalid_query",
-    )?;
+    let said = call(api, "POST", &format!("{SEND}?until=soon"))
+        .await?
+        .problem_detail(400, "invalid_query")?;
     ensure!(said.contains("accepted, stored, sent"), "{said}");
-    let said = problem(
-        &call(api, "DELETE", "/v1/sessions/default?profile=burn").await?,
-        400,
-        "invalid_query",
-    )?;
+    let said = call(api, "DELETE", "/v1/sessions/default?profile=burn")
+        .await?
+        .problem_detail(400, "invalid_query")?;
     ensure!(said.contains("keep, delete"), "{said}");
     Ok(())
 }
@@ -193,49 +195,36 @@ pub(super) async fn sessions(api: &Api) -> Result<()> {
                 .iter()
                 .any(|end| path.ends_with(end) && method == "POST")
         {
-            problem(&call(api, method, &path).await?, 404, "unknown_client")
+            call(api, method, &path)
+                .await?
+                .problem_detail(404, "unknown_client")
                 .with_context(|| format!("{method} {path}"))?;
         }
     }
-    problem(
-        &api.get("/v1/messages?session=nobody").await?,
-        404,
-        "unknown_client",
-    )?;
-    problem(
-        &call(api, "DELETE", "/v1/messages?session=nobody&state=queued").await?,
-        404,
-        "unknown_client",
-    )?;
+    api.get("/v1/messages?session=nobody")
+        .await?
+        .problem_detail(404, "unknown_client")?;
+    call(api, "DELETE", "/v1/messages?session=nobody&state=queued")
+        .await?
+        .problem_detail(404, "unknown_client")?;
     let text = json!({"to": ANN, "text": "x"});
-    problem(
-        &api.post("/v1/sessions/nobody/messages", &text).await?,
-        404,
-        "unknown_client",
-    )?;
-    problem(
-        &api.post("/v1/sessions/nobody/pairing-code", &json!({"number": ANN}))
-            .await?,
-        404,
-        "unknown_client",
-    )?;
-    problem(
-        &api.post(
-            "/v1/sessions/nobody/passkey/confirm",
-            &json!({"code": "ABCD-EFGH"}),
-        )
-        .await?,
-        404,
-        "unknown_client",
-    )?;
-    problem(
-        &api.post(
-            "/v1/bulk",
-            &json!({"session": "nobody", "text": "x", "recipients": [{"to": ANN}]}),
-        )
-        .await?,
-        404,
-        "unknown_client",
-    )?;
+    api.post("/v1/sessions/nobody/messages", &text)
+        .await?
+        .problem_detail(404, "unknown_client")?;
+    api.post("/v1/sessions/nobody/pairing-code", &json!({"number": ANN}))
+        .await?
+        .problem_detail(404, "unknown_client")?;
+    api.post(
+        "/v1/sessions/nobody/passkey/confirm",
+        &json!({"code": "ABCD-EFGH"}),
+    )
+    .await?
+    .problem_detail(404, "unknown_client")?;
+    api.post(
+        "/v1/bulk",
+        &json!({"session": "nobody", "text": "x", "recipients": [{"to": ANN}]}),
+    )
+    .await?
+    .problem_detail(404, "unknown_client")?;
     Ok(())
 }

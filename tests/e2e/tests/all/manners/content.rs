@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wharf::model::Timestamp;
 use wharf_e2e::{Api, api};
 
-use super::{ANN, SEED, SEND, problem, raw};
+use super::{ANN, SEED, SEND, raw};
 
 pub(super) async fn not_yet(api: &Api) -> Result<()> {
     for kind in ["poll", "reaction", "edit", "delete", "media"] {
@@ -25,7 +25,9 @@ pub(super) async fn not_yet(api: &Api) -> Result<()> {
                 r#", "text": "x""#,
             ] {
                 let body = format!(r#"{{"{kind}": {fields}{rest}}}"#);
-                let said = problem(&raw(api, SEND, &body).await?, 422, "kind_not_supported")
+                let said = raw(api, SEND, &body)
+                    .await?
+                    .problem_detail(422, "kind_not_supported")
                     .with_context(|| body.clone())?;
                 ensure!(
                     said.contains(kind) && said.contains("text, location, contact"),
@@ -39,18 +41,17 @@ pub(super) async fn not_yet(api: &Api) -> Result<()> {
             &format!(r#"{{"to": "4915123456789", "{kind}": null}}"#),
         )
         .await?;
-        problem(&answer, 400, "missing_fields")
+        answer
+            .problem_detail(400, "missing_fields")
             .with_context(|| format!("{kind} that is null is left out"))?;
     }
     for kind in ["location", "contact", "media"] {
         let order = json!({"session": "default", kind: {}, "recipients": [{"to": ANN}]});
         ensure!(
-            problem(
-                &api.post("/v1/bulk", &order).await?,
-                422,
-                "kind_not_supported"
-            )?
-            .contains(kind)
+            api.post("/v1/bulk", &order)
+                .await?
+                .problem_detail(422, "kind_not_supported")?
+                .contains(kind)
         );
     }
     Ok(())
@@ -63,7 +64,10 @@ pub(super) async fn cards(api: &Api) -> Result<()> {
             continue;
         };
         let body = json!({"to": ANN, "contact": {"displayName": "Ada", "vcard": case["vcard"]}});
-        let said = problem(&api.post(SEND, &body).await?, 400, "invalid_contact")
+        let said = api
+            .post(SEND, &body)
+            .await?
+            .problem_detail(400, "invalid_contact")
             .with_context(|| case.to_string())?;
         ensure!(said.contains(words), "{case}: {said}");
     }
@@ -136,7 +140,9 @@ pub(super) async fn nulls_and_times(api: &Api) -> Result<()> {
     let order = json!({"session": "default", "text": null, "template": "greeting", "variables": {"name": null, "order": "9"}, "mentions": null,
         "linkPreview": null, "locale": null, "sendAt": "2099-01-01T00:00:00Z", "expiresAt": null, "priority": null, "metadata": null,
         "recipients": [{"to": ANN, "variables": {"name": "Ada", "order": null}}, {"to": "4915198765432", "variables": null}]});
-    problem(&api.post("/v1/bulk", &order).await?, 400, "invalid_time")?;
+    api.post("/v1/bulk", &order)
+        .await?
+        .problem_detail(400, "invalid_time")?;
     let mut order = order;
     order["sendAt"] = Value::Null;
     api.post("/v1/bulk", &order).await?.expect(202)?;

@@ -10,7 +10,7 @@ use std::{fs, io, time::Duration};
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
 use serde_json::json;
-use wharf_e2e::{Answer, Api, Gateway, House, Plan, api, until};
+use wharf_e2e::{Answer, Api, Gateway, House, Plan, api};
 
 const ANN: &str = "4915123456789";
 const SEND: &str = "/v1/sessions/default/messages";
@@ -46,8 +46,7 @@ async fn the_own_layer_has_one_form_and_the_seed_keeps_its_own() -> Result<()> {
     content::nulls_and_times(api)
         .await
         .context("nulls and times")?;
-    inside(&house, &gateway).await.context("errors inside")?;
-    Ok(())
+    inside(&house, gateway).await.context("errors inside")
 }
 
 #[tokio::test]
@@ -58,16 +57,16 @@ async fn a_caller_without_a_key_is_refused_in_the_layers_form() -> Result<()> {
     })
     .await?;
     let gateway = house.open().await?;
-    problem(
-        &gateway.api.get("/v1/sessions").await?,
-        401,
-        "missing_api_key",
-    )?;
-    problem(
-        &gateway.api.get("/v1/nothing").await?,
-        401,
-        "missing_api_key",
-    )?;
+    gateway
+        .api
+        .get("/v1/sessions")
+        .await?
+        .problem_detail(401, "missing_api_key")?;
+    gateway
+        .api
+        .get("/v1/nothing")
+        .await?
+        .problem_detail(401, "missing_api_key")?;
     envelope(
         &gateway.api.get("/api/whatsapp/status").await?,
         401,
@@ -95,30 +94,6 @@ async fn call(api: &Api, method: &str, path: &str) -> Result<Answer> {
         request
     };
     api::answer(request).await
-}
-
-/// Checks a problem document and returns its `detail`.
-fn problem(answer: &Answer, status: u16, code: &str) -> Result<String> {
-    let json = &answer.json;
-    ensure!(
-        answer.status == status && json["code"] == code,
-        "{status} {code} is not said: {} {json}",
-        answer.status
-    );
-    ensure!(
-        answer.header("content-type") == "application/problem+json",
-        "{json} is {}",
-        answer.header("content-type")
-    );
-    ensure!(
-        json["status"] == status
-            && json["title"].is_string()
-            && json["type"] == "about:blank"
-            && json["success"].is_null(),
-        "{json}"
-    );
-    ensure!(!answer.header("x-request-id").is_empty(), "no request id");
-    Ok(json["detail"].as_str().context("no detail")?.to_owned())
 }
 
 /// Checks an error envelope of the original service and returns its `message`.
@@ -149,7 +124,9 @@ async fn forms(api: &Api) -> Result<()> {
                 .header("host", "evil.example"),
         )
     };
-    problem(&foreign("/v1/sessions").await?, 403, "host_not_loopback")?;
+    foreign("/v1/sessions")
+        .await?
+        .problem_detail(403, "host_not_loopback")?;
     envelope(
         &foreign("/api/whatsapp/status").await?,
         403,
@@ -162,18 +139,24 @@ async fn forms(api: &Api) -> Result<()> {
                 .body("{}"),
         )
     };
-    problem(&plain(SEND).await?, 415, "unsupported_media_type")?;
+    plain(SEND)
+        .await?
+        .problem_detail(415, "unsupported_media_type")?;
     envelope(&plain(SEED).await?, 415, "unsupported_media_type")?;
     let large = "x".repeat(2 << 20);
-    problem(
-        &raw(api, "/v1/sessions", &large).await?,
-        413,
-        "body_too_large",
-    )?;
-    problem(&raw(api, SEND, &large).await?, 413, "body_too_large")?;
+    raw(api, "/v1/sessions", &large)
+        .await?
+        .problem_detail(413, "body_too_large")?;
+    raw(api, SEND, &large)
+        .await?
+        .problem_detail(413, "body_too_large")?;
     envelope(&raw(api, SEED, &large).await?, 413, "body_too_large")?;
-    problem(&api.get("/v1/messages/%ff").await?, 400, "invalid_path")?;
-    problem(&raw(api, SEND, "[").await?, 400, "invalid_body")?;
+    api.get("/v1/messages/%ff")
+        .await?
+        .problem_detail(400, "invalid_path")?;
+    raw(api, SEND, "[")
+        .await?
+        .problem_detail(400, "invalid_body")?;
     envelope(&raw(api, SEED, "[").await?, 400, "invalid_json")?;
     envelope(
         &api.get("/api/whatsapp/status?clientId=a&clientId=b")
@@ -193,7 +176,7 @@ async fn forms(api: &Api) -> Result<()> {
 
 /// A file in place of the folder of logins: the caller gets a request id, and the log has the
 /// reason.
-async fn inside(house: &House, gateway: &Gateway) -> Result<()> {
+async fn inside(house: &House, gateway: Gateway) -> Result<()> {
     let folder = house.folder().join("session/.wwebjs_auth");
     fs::remove_dir_all(&folder).or_else(|error| {
         if error.kind() == io::ErrorKind::NotFound {
@@ -214,16 +197,9 @@ async fn inside(house: &House, gateway: &Gateway) -> Result<()> {
         "{}",
         answer.json
     );
-    let told = until("the log", Duration::from_secs(10), async || {
-        let lines: Vec<String> = gateway
-            .log()
-            .lines()
-            .into_iter()
-            .filter(|line| line.contains(&id))
-            .collect();
-        Ok((!lines.is_empty()).then_some(lines))
-    })
-    .await?;
+    let log = gateway.stop_for_log(Duration::from_secs(20)).await?;
+    let mut told = log.lines();
+    told.retain(|line| line.contains(&id));
     ensure!(
         told.len() == 1 && told[0].contains("ERROR") && told[0].contains("os error"),
         "{told:?}"

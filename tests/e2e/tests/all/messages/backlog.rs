@@ -4,9 +4,9 @@
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
-use wharf_e2e::{Api, House, api, house::BOOT, until};
+use wharf_e2e::{Answer, Api, House, api, house::BOOT, until};
 
-use super::{NUMBER, SEND, all, problem, send_async, whole};
+use super::{NUMBER, SEND, all};
 
 fn steps(message: &Value) -> Vec<&str> {
     message["history"]
@@ -17,11 +17,19 @@ fn steps(message: &Value) -> Vec<&str> {
         .collect()
 }
 
+/// Lets the gateway accept a message under the key `key-1`.
+async fn keyed(api: &Api, body: &Value) -> Result<Answer> {
+    let request = api
+        .request(Method::POST, SEND)
+        .header("Prefer", "respond-async")
+        .header("Idempotency-Key", "key-1");
+    api::answer(request.json(body)).await
+}
+
 /// Returns the id of a message that waits.
 pub(super) async fn before_there_is_a_login(api: &Api) -> Result<String> {
-    let accepted = send_async(
+    let accepted = keyed(
         api,
-        Some("key-1"),
         &json!({"to": NUMBER, "text": "kept", "metadata": {"order": "7"}}),
     )
     .await?
@@ -36,9 +44,8 @@ pub(super) async fn before_there_is_a_login(api: &Api) -> Result<String> {
         accepted.header("location") == format!("/v1/messages/{id}")
             && accepted.header("preference-applied") == "respond-async"
     );
-    let again = send_async(
+    let again = keyed(
         api,
-        Some("key-1"),
         &json!({"metadata": {"order": "7"}, "text": "kept", "to": "+49 1512 3456789"}),
     )
     .await?
@@ -49,7 +56,7 @@ pub(super) async fn before_there_is_a_login(api: &Api) -> Result<String> {
         again.json
     );
 
-    let message = whole(api, &id).await?;
+    let message = api.message(&id).await?;
     ensure!(steps(&message) == ["accepted", "verdict"], "{message}");
     ensure!(
         message["history"][1]["plugin"] == "number-policy"
@@ -63,12 +70,7 @@ pub(super) async fn before_there_is_a_login(api: &Api) -> Result<String> {
         "{message}"
     );
 
-    let seed = api::answer(
-        api.request(Method::POST, "/api/whatsapp/send")
-            .header("Prefer", "respond-async")
-            .json(&json!({"number": "4915100000002", "message": "seed"})),
-    );
-    let seed = seed.await?.expect(202)?;
+    let seed = api.send_async("4915100000002", "seed").await?.expect(202)?;
     ensure!(
         seed.json["success"] == true
             && seed.data("state") == "queued"
@@ -78,10 +80,9 @@ pub(super) async fn before_there_is_a_login(api: &Api) -> Result<String> {
     );
     for text in ["bulk 1", "bulk 2"] {
         let body = json!({"to": "4915100000003", "text": text, "priority": "bulk", "sendAt": "2099-01-01T00:00:00Z"});
-        problem(api.post(SEND, &body).await?, 400, "invalid_time")?;
-        send_async(
-            api,
-            None,
+        api.post(SEND, &body).await?.problem(400, "invalid_time")?;
+        api.post_async(
+            SEND,
             &json!({"to": "4915100000003", "text": text, "priority": "bulk"}),
         )
         .await?
@@ -96,11 +97,9 @@ pub(super) async fn before_there_is_a_login(api: &Api) -> Result<String> {
         all(api, "to=4915100000002%40c.us").await?.len() == 1,
         "by the id of the same recipient"
     );
-    problem(
-        api.get("/v1/messages?to=49151000%2F2").await?,
-        400,
-        "invalid_number",
-    )?;
+    api.get("/v1/messages?to=49151000%2F2")
+        .await?
+        .problem(400, "invalid_number")?;
     ensure!(
         all(api, "q=key-1").await?[0]["id"] == id,
         "by idempotency key"
@@ -144,17 +143,12 @@ pub(super) async fn before_there_is_a_login(api: &Api) -> Result<String> {
         cancelled["state"] == "not_sent" && cancelled["outcome"]["code"] == "cancelled",
         "{cancelled}"
     );
-    problem(
-        api.post_nothing(&format!("/v1/messages/{id}/cancel"))
-            .await?,
-        409,
-        "wrong_state",
-    )?;
-    problem(
-        api.post_nothing("/v1/messages/out_nobody/retry").await?,
-        404,
-        "not_found",
-    )?;
+    api.post_nothing(&format!("/v1/messages/{id}/cancel"))
+        .await?
+        .problem(409, "wrong_state")?;
+    api.post_nothing("/v1/messages/out_nobody/retry")
+        .await?
+        .problem(404, "not_found")?;
 
     let delete = async |query: &str| {
         api::answer(api.request(Method::DELETE, &format!("/v1/messages?{query}"))).await
@@ -165,13 +159,11 @@ pub(super) async fn before_there_is_a_login(api: &Api) -> Result<String> {
         "session=default",
         "state=sent&session=default",
     ] {
-        problem(delete(query).await?, 400, "invalid_query")?;
+        delete(query).await?.problem(400, "invalid_query")?;
     }
-    problem(
-        delete("state=queued&session=nobody").await?,
-        404,
-        "unknown_client",
-    )?;
+    delete("state=queued&session=nobody")
+        .await?
+        .problem(404, "unknown_client")?;
     let purged = delete("state=queued&session=default")
         .await?
         .expect(200)?
@@ -190,7 +182,7 @@ pub(super) async fn before_there_is_a_login(api: &Api) -> Result<String> {
 
 pub(super) async fn taken_up_again_and_sent(house: &House, api: &Api, id: &str) -> Result<()> {
     let sent = until("the message", BOOT, async || {
-        Ok(Some(whole(api, id).await?).filter(|message| message["state"] == "sent"))
+        Ok(Some(api.message(id).await?).filter(|message| message["state"] == "sent"))
     })
     .await?;
     // The address that the look-up found is validated again.
@@ -206,12 +198,10 @@ pub(super) async fn taken_up_again_and_sent(house: &House, api: &Api, id: &str) 
         "what was purged does not leave"
     );
     for verb in ["retry", "cancel"] {
-        let refused = problem(
-            api.post_nothing(&format!("/v1/messages/{id}/{verb}"))
-                .await?,
-            409,
-            "wrong_state",
-        )?;
+        let refused = api
+            .post_nothing(&format!("/v1/messages/{id}/{verb}"))
+            .await?
+            .problem(409, "wrong_state")?;
         ensure!(refused["state"] == "sent", "{refused}");
     }
     let by_chat = sent["to"].as_str().context("no chat")?.replace('@', "%40");

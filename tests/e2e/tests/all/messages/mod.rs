@@ -7,9 +7,8 @@ mod sending;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use reqwest::Method;
 use serde_json::{Value, json};
-use wharf_e2e::{Answer, Api, Gateway, House, Plan, api, house::BOOT};
+use wharf_e2e::{Api, Gateway, House, Plan, house::BOOT};
 use wharf_standin::Account;
 
 const NUMBER: &str = "4915123456789";
@@ -52,36 +51,6 @@ async fn each_call_about_messages_does_what_the_docs_say() -> Result<()> {
         .context("after a crash")
 }
 
-/// Checks a problem document (RFC 9457) with this status and code.
-fn problem(answer: Answer, status: u16, code: &str) -> Result<Value> {
-    let answer = answer.expect(status)?;
-    ensure!(
-        answer.header("content-type") == "application/problem+json",
-        "{}",
-        answer.header("content-type")
-    );
-    let json = answer.json;
-    ensure!(
-        json["status"] == status
-            && json["code"] == code
-            && json["title"].is_string()
-            && json["detail"].is_string(),
-        "{code}: {json}"
-    );
-    Ok(json)
-}
-
-async fn send_async(api: &Api, key: Option<&str>, body: &Value) -> Result<Answer> {
-    let mut request = api
-        .request(Method::POST, SEND)
-        .header("Prefer", "respond-async")
-        .json(body);
-    if let Some(key) = key {
-        request = request.header("Idempotency-Key", key);
-    }
-    api::answer(request).await
-}
-
 async fn all(api: &Api, query: &str) -> Result<Vec<Value>> {
     let answer = api
         .get(&format!("/v1/messages?{query}"))
@@ -91,14 +60,6 @@ async fn all(api: &Api, query: &str) -> Result<Vec<Value>> {
         .as_array()
         .context("no messages")?
         .clone())
-}
-
-async fn whole(api: &Api, id: &str) -> Result<Value> {
-    Ok(api
-        .get(&format!("/v1/messages/{id}"))
-        .await?
-        .expect(200)?
-        .json)
 }
 
 async fn wrong_requests_store_nothing(api: &Api) -> Result<()> {
@@ -145,16 +106,17 @@ async fn wrong_requests_store_nothing(api: &Api) -> Result<()> {
             "body_too_large",
         ),
     ] {
-        let answer = send_async(api, None, &body).await?;
+        let answer = api.post_async(SEND, &body).await?;
         ensure!(
             (answer.header("connection") == "close") == (status == 413),
             "{answer:?}"
         );
-        problem(answer, status, code)?;
+        answer.problem(status, code)?;
     }
-    let nobody = api.post("/v1/sessions/nobody/messages", &good).await?;
-    problem(nobody, 404, "unknown_client")?;
-    problem(api.post(SEND, &good).await?, 503, "not_ready")?;
+    api.post("/v1/sessions/nobody/messages", &good)
+        .await?
+        .problem(404, "unknown_client")?;
+    api.post(SEND, &good).await?.problem(503, "not_ready")?;
     let seed = api
         .post(
             "/api/whatsapp/send",
@@ -192,15 +154,17 @@ async fn wrong_requests_store_nothing(api: &Api) -> Result<()> {
             "{query}"
         );
     }
-    problem(api.get("/v1/messages/out_nobody").await?, 404, "not_found")?;
+    api.get("/v1/messages/out_nobody")
+        .await?
+        .problem(404, "not_found")?;
     Ok(())
 }
 
 async fn found_after_a_crash(house: &House, gateway: Gateway, id: &str) -> Result<()> {
-    let before = whole(&gateway.api, id).await?;
+    let before = gateway.api.message(id).await?;
     gateway.crash().await?;
     let gateway = house.open().await?;
-    let after = whole(&gateway.api, id).await?;
+    let after = gateway.api.message(id).await?;
     ensure!(
         after["history"] == before["history"],
         "the history is another one: {after}"

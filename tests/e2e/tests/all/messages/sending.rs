@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use wharf_e2e::{Api, House, api, house::BOOT, until};
 
-use super::{NUMBER, SEND, problem, send_async, whole};
+use super::{NUMBER, SEND};
 
 pub(super) async fn waited_for(house: &House, api: &Api) -> Result<()> {
     let sent = api
@@ -31,12 +31,10 @@ pub(super) async fn waited_for(house: &House, api: &Api) -> Result<()> {
     let rendered = json!({"to": NUMBER, "template": "greeting", "locale": "de", "variables": {"name": "Ada", "order": "7"}});
     api.post(SEND, &rendered).await?.expect(200)?;
     ensure!(house.arrived("Hallo Ada, deine Bestellung 7 ist unterwegs.") == 1);
-    let nobody = problem(
-        api.post(SEND, &json!({"to": "99912345678", "text": "anybody?"}))
-            .await?,
-        422,
-        "not_on_whatsapp",
-    )?;
+    let nobody = api
+        .post(SEND, &json!({"to": "99912345678", "text": "anybody?"}))
+        .await?
+        .problem(422, "not_on_whatsapp")?;
     ensure!(
         nobody["id"]
             .as_str()
@@ -56,7 +54,7 @@ pub(super) async fn later(house: &House, api: &Api) -> Result<()> {
         .await?
         .expect(202)?
         .json;
-    let body = json!({"to": NUMBER, "text": "too late", "sendAt": at.as_millisecond() + 60_000, "expiresAt": at.as_millisecond() + 60_001});
+    let body = json!({"to": NUMBER, "text": "much later", "sendAt": at.as_millisecond() + 60_000, "expiresAt": at.as_millisecond() + 60_001});
     api.post(SEND, &body).await?.expect(202)?;
     api.post(SEND, &json!({"to": NUMBER, "text": "meanwhile"}))
         .await?
@@ -67,7 +65,9 @@ pub(super) async fn later(house: &House, api: &Api) -> Result<()> {
     })
     .await?;
     ensure!(jiff::Timestamp::now() >= at);
-    let message = whole(api, accepted["id"].as_str().unwrap_or_default()).await?;
+    let message = api
+        .message(accepted["id"].as_str().unwrap_or_default())
+        .await?;
     let judged: Vec<&Value> = message["history"]
         .as_array()
         .into_iter()
@@ -92,15 +92,30 @@ pub(super) async fn paused(house: &House, api: &Api) -> Result<()> {
         now["paused"] == true && now["pausedAt"].is_string() && now["session"] == "default",
         "{now}"
     );
-    let accepted = send_async(api, None, &json!({"to": NUMBER, "text": "after the pause"}))
+    let accepted = api
+        .post_async(SEND, &json!({"to": NUMBER, "text": "after the pause"}))
         .await?
         .expect(202)?
         .json;
-    send_async(api, None, &json!({"to": NUMBER, "text": "and this"}))
+    api.post_async(SEND, &json!({"to": NUMBER, "text": "and this"}))
         .await?
         .expect(202)?;
+    let soon = jiff::Timestamp::now() + Duration::from_secs(1);
+    let late = json!({"to": NUMBER, "text": "too late", "expiresAt": soon.to_string()});
+    let late = api.post_async(SEND, &late).await?.expect(202)?.json;
+    let late = late["id"].as_str().unwrap_or_default().to_owned();
+    until(
+        "the end of a message in time of the pause",
+        BOOT,
+        async || {
+            let message = api.message(&late).await?;
+            let expired = message["state"] == "not_sent" && message["outcome"]["code"] == "expired";
+            Ok(expired.then_some(()))
+        },
+    )
+    .await?;
     let id = accepted["id"].as_str().unwrap_or_default();
-    ensure!(whole(api, id).await?["state"] == "queued");
+    ensure!(api.message(id).await?["state"] == "queued");
     let resumed = jiff::Timestamp::now();
     ensure!(
         api.post_nothing(&format!("{sending}/resume"))
@@ -113,7 +128,11 @@ pub(super) async fn paused(house: &House, api: &Api) -> Result<()> {
         Ok((house.arrived("after the pause") == 1 && house.arrived("and this") == 1).then_some(()))
     })
     .await?;
-    let message = whole(api, id).await?;
+    ensure!(
+        house.arrived("too late") == 0,
+        "an expired message was sent"
+    );
+    let message = api.message(id).await?;
     let begun = message["history"]
         .as_array()
         .into_iter()
@@ -129,17 +148,12 @@ pub(super) async fn paused(house: &House, api: &Api) -> Result<()> {
         api.get(sending).await?.expect(200)?.json["firstSendAt"].is_null(),
         "nothing is counted without pacing"
     );
-    problem(
-        api.post_nothing(&format!("{sending}/faster")).await?,
-        404,
-        "not_found",
-    )?;
-    problem(
-        api.post_nothing("/v1/sessions/nobody/sending/pause")
-            .await?,
-        404,
-        "unknown_client",
-    )?;
+    api.post_nothing(&format!("{sending}/faster"))
+        .await?
+        .problem(404, "not_found")?;
+    api.post_nothing("/v1/sessions/nobody/sending/pause")
+        .await?
+        .problem(404, "unknown_client")?;
     Ok(())
 }
 
@@ -148,44 +162,34 @@ pub(super) async fn to_many(house: &House, api: &Api) -> Result<()> {
     let order = |recipients: Value| json!({"session": "default", "template": "greeting", "variables": {"order": "9"}, "recipients": recipients});
     let twice = order(json!([to(NUMBER, "Ada"), to("+49 1512 3456789", "Ada")]));
     ensure!(
-        problem(
-            api.post("/v1/bulk", &twice).await?,
-            400,
-            "duplicate_recipient"
-        )?["recipient"]
+        api.post("/v1/bulk", &twice)
+            .await?
+            .problem(400, "duplicate_recipient")?["recipient"]
             == 1
     );
     ensure!(
-        problem(
-            api.post("/v1/bulk", &order(json!([to("hello", "Ada")])))
-                .await?,
-            400,
-            "invalid_number"
-        )?["recipient"]
+        api.post("/v1/bulk", &order(json!([to("hello", "Ada")])))
+            .await?
+            .problem(400, "invalid_number")?["recipient"]
             == 0
     );
-    problem(
-        api.post("/v1/bulk", &order(json!([]))).await?,
-        400,
-        "invalid_recipients",
-    )?;
-    problem(
-        api.post(
-            "/v1/bulk",
-            &json!({"session": "nobody", "text": "x", "recipients": [{"to": NUMBER}]}),
-        )
-        .await?,
-        404,
-        "unknown_client",
-    )?;
-    problem(api.get("/v1/bulk/bulk_nobody").await?, 404, "not_found")?;
+    api.post("/v1/bulk", &order(json!([])))
+        .await?
+        .problem(400, "invalid_recipients")?;
+    api.post(
+        "/v1/bulk",
+        &json!({"session": "nobody", "text": "x", "recipients": [{"to": NUMBER}]}),
+    )
+    .await?
+    .problem(404, "unknown_client")?;
+    api.get("/v1/bulk/bulk_nobody")
+        .await?
+        .problem(404, "not_found")?;
     let unknown =
         json!({"session": "default", "template": "no such", "recipients": [{"to": NUMBER}]});
-    problem(
-        api.post("/v1/bulk", &unknown).await?,
-        422,
-        "unknown_template",
-    )?;
+    api.post("/v1/bulk", &unknown)
+        .await?
+        .problem(422, "unknown_template")?;
 
     let good = order(
         json!([to("4915100000011", "Ada"), {"to": "4915100000012"}, to("4915100000013", "Bob"), to("99912345678", "nobody")]),
@@ -227,7 +231,8 @@ pub(super) async fn to_many(house: &House, api: &Api) -> Result<()> {
         "{recipients}"
     );
     ensure!(
-        whole(api, recipients[0]["message"].as_str().unwrap_or_default()).await?["priority"]
+        api.message(recipients[0]["message"].as_str().unwrap_or_default())
+            .await?["priority"]
             == "bulk"
     );
     let sent = api

@@ -77,11 +77,9 @@ async fn whoever_has_the_link_needs_no_key_and_gets_this_challenge_alone() -> Re
             .is_some_and(|snippet| snippet.contains(challenge)),
         "{state}"
     );
-    refused(
-        look("/passkey/pk_00000000000000000000000000000000").await?,
-        404,
-        "unknown_token",
-    )?;
+    look("/passkey/pk_00000000000000000000000000000000")
+        .await?
+        .problem_detail(404, "unknown_token")?;
     ensure!(
         api.get("/passkey/pk_0").await?.status == 404,
         "a page for nothing"
@@ -92,8 +90,12 @@ async fn whoever_has_the_link_needs_no_key_and_gets_this_challenge_alone() -> Re
         .request(Method::POST, &path)
         .header("Content-Type", "text/plain")
         .body(good.to_string());
-    refused(api::answer(plain).await?, 415, "unsupported_media_type")?;
-    refused(api.post(&path, &json!({})).await?, 400, "invalid_assertion")?;
+    api::answer(plain)
+        .await?
+        .problem_detail(415, "unsupported_media_type")?;
+    api.post(&path, &json!({}))
+        .await?
+        .problem_detail(400, "invalid_assertion")?;
     home.set(|passkey| passkey.handoff_ttl = 0);
     api.post(&path, &good).await?.expect(202)?;
     // The page forgets the hand-off key only for later requests; this one needs no code.
@@ -109,7 +111,9 @@ async fn whoever_has_the_link_needs_no_key_and_gets_this_challenge_alone() -> Re
         over == json!({"stage": "done", "reason": "linked"}),
         "{over}"
     );
-    refused(api.post(&path, &good).await?, 410, "challenge_expired")?;
+    api.post(&path, &good)
+        .await?
+        .problem_detail(410, "challenge_expired")?;
 
     // A different code belongs to another phone, so the user answers no.
     api::answer(
@@ -133,7 +137,9 @@ async fn whoever_has_the_link_needs_no_key_and_gets_this_challenge_alone() -> Re
         .await?
         .expect(202)?;
     ensure!(answer.json["stage"] == "done", "{}", answer.json);
-    refused(keyed(Method::GET, PASSKEY).await?, 404, "no_passkey_asked")?;
+    keyed(Method::GET, PASSKEY)
+        .await?
+        .problem_detail(404, "no_passkey_asked")?;
 
     // Guessing tokens is rate-limited.
     let limited = until("the limit", BOOT, async || {

@@ -41,11 +41,9 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
     let view = home.asked(&gateway).await?;
     api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
     stage(&gateway, "phone").await?;
-    refused(
-        api.post(PASSKEY, &home.sign(&view)).await?,
-        409,
-        "not_waiting_for_passkey",
-    )?;
+    api.post(PASSKEY, &home.sign(&view))
+        .await?
+        .problem_detail(409, "not_waiting_for_passkey")?;
     failed(&gateway, "the phone did not answer").await?;
     api.until_qr(BOOT).await?;
 
@@ -61,12 +59,10 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
     home.set(|passkey| passkey.phone = Phone::ServerError);
     let first = home.asked(&gateway).await?;
     ensure!(
-        refused(
-            api.post(PASSKEY, &home.sign(&first)).await?,
-            502,
-            "refused_by_whatsapp"
-        )?
-        .contains("passkey of this account")
+        api.post(PASSKEY, &home.sign(&first))
+            .await?
+            .problem_detail(502, "refused_by_whatsapp")?
+            .contains("passkey of this account")
     );
     let second = stage(&gateway, "signing").await?;
     ensure!(
@@ -79,31 +75,27 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
         "{second}"
     );
     home.set(|_| {});
-    refused(
-        api.post(PASSKEY, &home.sign(&first)).await?,
-        409,
-        "wrong_challenge",
-    )?;
+    api.post(PASSKEY, &home.sign(&first))
+        .await?
+        .problem_detail(409, "wrong_challenge")?;
     api.post(PASSKEY, &home.sign(&second)).await?.expect(202)?;
     stage(&gateway, "confirm").await?;
     cancel(&gateway).await?.expect(204)?;
-    refused(cancel(&gateway).await?, 404, "no_passkey_asked")?;
+    cancel(&gateway)
+        .await?
+        .problem_detail(404, "no_passkey_asked")?;
     api.until_qr(BOOT).await?;
 
     // After two refusals the ceremony has failed.
     home.set(|passkey| passkey.phone = Phone::ServerError);
     let view = home.asked(&gateway).await?;
-    refused(
-        api.post(PASSKEY, &home.sign(&view)).await?,
-        502,
-        "refused_by_whatsapp",
-    )?;
+    api.post(PASSKEY, &home.sign(&view))
+        .await?
+        .problem_detail(502, "refused_by_whatsapp")?;
     let view = stage(&gateway, "signing").await?;
-    refused(
-        api.post(PASSKEY, &home.sign(&view)).await?,
-        502,
-        "refused_by_whatsapp",
-    )?;
+    api.post(PASSKEY, &home.sign(&view))
+        .await?
+        .problem_detail(502, "refused_by_whatsapp")?;
     failed(&gateway, "WhatsApp refused the assertion").await?;
     let reports = home.house.standin.view().reports;
     ensure!(
@@ -128,11 +120,9 @@ async fn silence_refusals_and_second_thoughts_lead_back_to_a_qr() -> Result<()> 
         Ok((view["stage"] == "signing" && view["publicKey"] != first["publicKey"]).then_some(view))
     })
     .await?;
-    refused(
-        api.post(PASSKEY, &home.sign(&first)).await?,
-        409,
-        "wrong_challenge",
-    )?;
+    api.post(PASSKEY, &home.sign(&first))
+        .await?
+        .problem_detail(409, "wrong_challenge")?;
     api.post(PASSKEY, &home.sign(&second)).await?.expect(202)?;
     let view = stage(&gateway, "confirm").await?;
     api.post(
@@ -165,7 +155,7 @@ async fn a_late_answer_is_refused_and_begins_anew_once() -> Result<()> {
     home.set(|_| {});
     let answer = api.post(PASSKEY, &home.sign(&view)).await?;
     ensure!(answer.json["again"] == true, "{}", answer.json);
-    refused(answer, 410, "challenge_expired")?;
+    answer.problem_detail(410, "challenge_expired")?;
     let view = stage(&gateway, "signing").await?;
     api.post(PASSKEY, &home.sign(&view)).await?.expect(202)?;
     let view = stage(&gateway, "confirm").await?;
@@ -189,7 +179,7 @@ async fn a_late_answer_is_refused_and_begins_anew_once() -> Result<()> {
     api.until_qr(BOOT).await?;
     let answer = api.post(PASSKEY, &home.sign(&view)).await?;
     ensure!(answer.json["again"] == false, "{}", answer.json);
-    refused(answer, 410, "challenge_expired")?;
+    answer.problem_detail(410, "challenge_expired")?;
     ensure!(gateway.stop(STOP).await?.success());
     Ok(())
 }
@@ -220,7 +210,11 @@ async fn a_gateway_that_is_killed_in_the_middle_begins_with_a_new_qr() -> Result
         let gateway = home.house.open().await?;
         home.set(|_| {});
         gateway.api.until_qr(BOOT).await?;
-        refused(gateway.api.get(PASSKEY).await?, 404, "no_passkey_asked")?;
+        gateway
+            .api
+            .get(PASSKEY)
+            .await?
+            .problem_detail(404, "no_passkey_asked")?;
         let old = api::answer(
             gateway
                 .api
@@ -228,7 +222,7 @@ async fn a_gateway_that_is_killed_in_the_middle_begins_with_a_new_qr() -> Result
                 .header("Accept", "application/json"),
         )
         .await?;
-        refused(old, 404, "unknown_token")?;
+        old.problem_detail(404, "unknown_token")?;
         if wanted == "phone" {
             let view = home.asked(&gateway).await?;
             gateway
@@ -296,11 +290,11 @@ async fn a_checkpoint_that_nobody_answers_is_asked_again_by_a_late_answer() -> R
         .expect(200)?;
     let notices = gateway.api.get("/v1/sessions/default").await?.json["notices"].to_string();
     ensure!(notices.contains("passkey_needed"), "{notices}");
-    refused(
-        gateway.api.post(PASSKEY, &home.sign(&view)).await?,
-        410,
-        "challenge_expired",
-    )?;
+    gateway
+        .api
+        .post(PASSKEY, &home.sign(&view))
+        .await?
+        .problem_detail(410, "challenge_expired")?;
     let view = stage(&gateway, "signing").await?;
     gateway
         .api

@@ -80,9 +80,17 @@ impl Home {
 /// Waits until the ceremony is in this stage.
 async fn stage(gateway: &Gateway, wanted: &str) -> Result<Value> {
     let mut last = Value::Null;
+    // At first, the previous ceremony may still be shown as failed.
+    let mut begun = false;
     let reached = until(wanted, BOOT, async || {
         let answer = gateway.api.get(PASSKEY).await?;
         last.clone_from(&answer.json);
+        let failed = answer.json["stage"] == "failed";
+        ensure!(
+            !failed || !begun || wanted == "failed",
+            "the ceremony failed"
+        );
+        begun |= !failed;
         Ok((answer.status == 200 && answer.json["stage"] == wanted).then_some(answer.json))
     });
     reached.await.with_context(|| {
@@ -95,20 +103,6 @@ async fn stage(gateway: &Gateway, wanted: &str) -> Result<Value> {
 
 async fn cancel(gateway: &Gateway) -> Result<Answer> {
     api::answer(gateway.api.request(Method::DELETE, PASSKEY)).await
-}
-
-/// Checks a problem document and returns its `detail`.
-fn refused(answer: Answer, status: u16, code: &str) -> Result<String> {
-    let answer = answer.expect(status)?;
-    ensure!(
-        answer.json["code"] == code && answer.json["status"] == status,
-        "{code}: {}",
-        answer.json
-    );
-    Ok(answer.json["detail"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned())
 }
 
 /// The stages that were delivered to the webhook receiver, in the order of their events.

@@ -59,12 +59,12 @@ impl KvStore for Memory {
 /// Calls the plugins as the gateway does, then stores the message in one transaction, or not at
 /// all.
 #[derive(Debug)]
-pub(crate) struct Other {
+pub(crate) struct Baseline {
     plugins: PluginHost,
     pool: Option<SqlitePool>,
 }
 
-impl Other {
+impl Baseline {
     pub(crate) fn new(plugins: PluginHost, pool: Option<SqlitePool>) -> Self {
         Self { plugins, pool }
     }
@@ -112,7 +112,7 @@ async fn store(
 }
 
 #[async_trait]
-impl Sends for Other {
+impl Sends for Baseline {
     async fn repeated(&self, _: &Idempotency, _: Until) -> Result<Option<SendReply>, SendFailure> {
         Ok(None)
     }

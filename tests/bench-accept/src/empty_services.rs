@@ -20,22 +20,22 @@ use wharf::{
 
 /// Services without any content.
 #[derive(Debug, Clone, Copy)]
-struct Nowhere;
+struct EmptyServices;
 
 /// The API's services; only `sends` has an implementation.
 pub(crate) fn services(sends: impl Sends) -> Services {
-    let nowhere = Arc::new(Nowhere);
+    let empty = Arc::new(EmptyServices);
     Services {
-        sessions: nowhere.clone(),
-        linking: nowhere.clone(),
-        passkeys: nowhere.clone(),
+        sessions: empty.clone(),
+        linking: empty.clone(),
+        passkeys: empty.clone(),
         sends: Arc::new(sends),
-        messages: nowhere.clone(),
-        bulk: nowhere.clone(),
-        sending: nowhere.clone(),
-        held: nowhere.clone(),
-        deliveries: nowhere.clone(),
-        maintenance: nowhere,
+        messages: empty.clone(),
+        bulk: empty.clone(),
+        sending: empty.clone(),
+        held: empty.clone(),
+        deliveries: empty.clone(),
+        maintenance: empty,
     }
 }
 
@@ -44,7 +44,7 @@ fn unknown<T>(client: &ClientId) -> Result<T, SessionFailure> {
 }
 
 #[async_trait]
-impl Sessions for Nowhere {
+impl Sessions for EmptyServices {
     fn get(&self, _: &ClientId) -> Option<Snapshot> {
         None
     }
@@ -76,7 +76,7 @@ impl Sessions for Nowhere {
 }
 
 #[async_trait]
-impl Linking for Nowhere {
+impl Linking for EmptyServices {
     async fn code(&self, client: &ClientId, _: &PhoneNumber) -> Result<PairingView, LinkFailure> {
         Err(LinkFailure::Unknown(client.clone()))
     }
@@ -87,7 +87,7 @@ impl Linking for Nowhere {
 }
 
 #[async_trait]
-impl Passkeys for Nowhere {
+impl Passkeys for EmptyServices {
     async fn answer(&self, client: &ClientId, _: &[u8]) -> Result<PasskeyView, PasskeyFailure> {
         Err(PasskeyFailure::Unknown(client.clone()))
     }
@@ -102,7 +102,7 @@ impl Passkeys for Nowhere {
 }
 
 #[async_trait]
-impl Messages for Nowhere {
+impl Messages for EmptyServices {
     async fn get(&self, _: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError> {
         Ok(None)
     }
@@ -133,7 +133,7 @@ impl Messages for Nowhere {
 }
 
 #[async_trait]
-impl BulkOrders for Nowhere {
+impl BulkOrders for EmptyServices {
     async fn repeated(&self, _: &Idempotency) -> Result<Option<String>, SendFailure> {
         Ok(None)
     }
@@ -162,7 +162,7 @@ impl BulkOrders for Nowhere {
 }
 
 #[async_trait]
-impl SendingControl for Nowhere {
+impl SendingControl for EmptyServices {
     async fn get(&self, client: &ClientId) -> Result<(Sending, Vec<Restriction>), SessionFailure> {
         unknown(client)
     }
@@ -177,7 +177,7 @@ impl SendingControl for Nowhere {
 }
 
 #[async_trait]
-impl HeldMessages for Nowhere {
+impl HeldMessages for EmptyServices {
     async fn get(&self, client: &ClientId) -> Result<Held, SessionFailure> {
         unknown(client)
     }
@@ -188,7 +188,7 @@ impl HeldMessages for Nowhere {
 }
 
 #[async_trait]
-impl Deliveries for Nowhere {
+impl Deliveries for EmptyServices {
     async fn list(
         &self,
         _: &DeliveryFilter,
@@ -224,7 +224,7 @@ impl Deliveries for Nowhere {
 }
 
 #[async_trait]
-impl Maintenance for Nowhere {
+impl Maintenance for EmptyServices {
     async fn cleanup(&self, _: bool) -> Result<Cleanup, String> {
         Err("not in this bench".into())
     }
