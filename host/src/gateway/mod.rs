@@ -4,6 +4,8 @@
 pub mod check;
 pub mod deliveries;
 pub mod doctor;
+#[cfg(test)]
+mod fake;
 pub mod health;
 mod instance;
 mod journal;

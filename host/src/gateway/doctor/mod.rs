@@ -53,10 +53,15 @@ pub async fn examine(
 /// either, so no browser is started.
 fn silent(config: &Config) -> Option<Vec<Finding>> {
     let (path, port) = (config.sessions.path.display(), config.server.port);
-    let seen = format!(
-        "a gateway uses the session path {path} ({}), but none answers on port {port}",
-        instance::holder(&config.sessions.path)?
-    );
+    let holder = instance::holder(&config.sessions.path)?;
+    let uses = format!("a gateway uses the session path {path} ({holder})");
+    if port == 0 {
+        let seen = format!(
+            "{uses}, but where it listens is not known: with [server] port = 0 the system has chosen the port"
+        );
+        return Some(vec![Finding::look(seen, "set a port to check it too")]);
+    }
+    let seen = format!("{uses}, but none answers on port {port}");
     let advice = "it listens elsewhere, is still starting, or hangs: look at its log; a second gateway cannot be started on the same session path";
     Some(vec![Finding::look(seen, advice)])
 }
