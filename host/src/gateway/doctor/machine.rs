@@ -11,7 +11,8 @@ use crate::{browser, config::Config};
 const SESSION: u64 = 350 << 20;
 
 pub(super) async fn examine(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![memory(config), sandbox()];
+    let root = nix::unistd::geteuid().is_root();
+    let mut findings = vec![memory(config), sandbox(root, &config.browser.args)];
     match browser::find_executable(config.browser.executable.as_deref(), config.browser.kind) {
         Ok((path, _)) => findings.push(version(&path).await),
         Err(error) => findings.push(Finding::look(
@@ -53,27 +54,50 @@ fn available() -> Option<u64> {
     Meminfo::current().ok()?.mem_available
 }
 
-fn sandbox() -> Finding {
-    if nix::unistd::geteuid().is_root() {
+/// What the gateway does about Chromium's own sandbox. Whether the system allows the sandbox is
+/// known only once Chromium has been started.
+fn sandbox(root: bool, args: &[String]) -> Finding {
+    if root {
         return Finding::look(
             "running as root: Chromium's own sandbox is off",
             "run the gateway as an ordinary user",
         );
     }
-    let says =
-        |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
-    if says("/proc/sys/kernel/unprivileged_userns_clone", "0")
-        || says(
-            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-            "1",
-        )
-    {
-        return Finding::look(
-            "this system forbids user namespaces, which Chromium's sandbox needs",
-            "install Chromium from the distribution's package, which brings an AppArmor profile or a setuid helper",
-        );
+    if args.iter().any(|arg| arg == "--no-sandbox") {
+        return Finding::good("[browser] args switch Chromium's own sandbox off");
     }
-    Finding::good("an ordinary user: Chromium's own sandbox is on")
+    Finding::good("an ordinary user: the gateway leaves Chromium's own sandbox on")
+}
+
+/// The folder of the kernel's settings.
+const KERNEL: &str = "/proc/sys/kernel";
+
+/// A setting of this system that may be the reason why Chromium does not start, with what to do.
+///
+/// It is an explanation and not a finding of its own: on Ubuntu the restriction is always set, and
+/// the AppArmor profile of a packaged Chromium lifts it for that Chromium.
+pub(super) fn sandbox_restriction(config: &Config) -> Option<String> {
+    let without = nix::unistd::geteuid().is_root()
+        || config.browser.args.iter().any(|arg| arg == "--no-sandbox");
+    if without {
+        return None;
+    }
+    restriction(Path::new(KERNEL))
+}
+
+fn restriction(kernel: &Path) -> Option<String> {
+    let set = |(name, value): &(&str, &str)| {
+        fs::read_to_string(kernel.join(name)).is_ok_and(|text| text.trim() == *value)
+    };
+    let (name, value) = [
+        ("unprivileged_userns_clone", "0"),
+        ("apparmor_restrict_unprivileged_userns", "1"),
+    ]
+    .into_iter()
+    .find(set)?;
+    Some(format!(
+        "a possible cause: kernel.{name} = {value} keeps programs from the user namespaces that Chromium's sandbox needs; install Chromium from the distribution's package, which brings an AppArmor profile or a setuid helper"
+    ))
 }
 
 async fn version(path: &Path) -> Finding {
@@ -99,6 +123,37 @@ mod tests {
         );
         let finding = version(Path::new("/bin/false")).await;
         assert!(finding.seen.contains("exit status: 1"), "{finding}");
+    }
+
+    #[test]
+    fn a_setting_of_the_system_is_an_explanation_and_no_finding() {
+        let kernel = tempfile::tempdir().expect("tempdir");
+        assert_eq!(restriction(kernel.path()), None);
+        let set = |name: &str, value: &str| {
+            fs::write(kernel.path().join(name), value).expect("written");
+            restriction(kernel.path()).unwrap_or_default()
+        };
+        assert_eq!(set("unprivileged_userns_clone", "1\n"), "");
+        assert!(
+            set("apparmor_restrict_unprivileged_userns", "1\n")
+                .contains("kernel.apparmor_restrict_unprivileged_userns = 1")
+        );
+        assert!(
+            set("unprivileged_userns_clone", "0\n")
+                .contains("kernel.unprivileged_userns_clone = 0")
+        );
+        // Whatever the system says: nothing is wrong before Chromium was started.
+        let finding = sandbox(false, &[]);
+        assert!(
+            finding.advice.is_none() && !finding.seen.contains("is on"),
+            "{finding}"
+        );
+        assert!(
+            sandbox(false, &["--no-sandbox".into()])
+                .seen
+                .contains("switch Chromium's own sandbox off")
+        );
+        assert!(sandbox(true, &[]).advice.is_some());
     }
 
     #[test]

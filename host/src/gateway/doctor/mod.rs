@@ -43,7 +43,7 @@ pub async fn examine(
         .or_else(|| silent(config))
     {
         Some(findings) => take(findings),
-        None if open_page => take(vec![page::examine(config).await]),
+        None if open_page => take(page::examine(config).await),
         None => {}
     }
     well
