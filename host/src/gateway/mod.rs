@@ -118,11 +118,7 @@ impl Gateway {
         api::raise_descriptor_limit();
         let config = Arc::new(config);
         let root = config.sessions.path.clone();
-        let database = config
-            .storage
-            .database
-            .clone()
-            .unwrap_or_else(|| root.join("wharf.db"));
+        let database = database(&config);
         // Must come before anything is created in the folder: a folder that is refused stays
         // unchanged.
         places::check(&root, &database)?;
@@ -332,6 +328,12 @@ fn pacings(config: &Config) -> BTreeMap<ClientId, crate::config::Pacing> {
         .filter(|(_, session)| session.pacing != PacingOverride::default());
     own.map(|(client, session)| (client.clone(), session.pacing.over(&config.send.pacing)))
         .collect()
+}
+
+/// The file of the database.
+fn database(config: &Config) -> PathBuf {
+    let file = config.storage.database.clone();
+    file.unwrap_or_else(|| config.sessions.path.join("wharf.db"))
 }
 
 async fn load_plugins(

@@ -2,11 +2,13 @@
 //!
 //! The doctor does not disturb a running gateway. If one runs on this configuration, the doctor
 //! asks it through its API. Only if none is running does the doctor start a browser, on a temporary
-//! profile.
+//! profile. It writes nothing into the session path: run as root before the first start, it would
+//! create files there that the gateway's user could not use.
 
 mod finding;
 mod machine;
 mod page;
+mod places;
 mod profiles;
 mod running;
 
@@ -36,6 +38,7 @@ pub async fn examine(
         }
     };
     take(machine::examine(config).await);
+    take(places::examine(config));
     take(profiles::examine(config));
     take(plugins(config, Arc::clone(&sources)).await);
     match running::examine(config, &sources)
