@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, path::Path};
 use super::finding::Finding;
 use crate::{
     config::Config,
+    gateway::profiles::in_use,
     model::ClientId,
     session::{self, inspect_profile, profiles, profiles::Login},
 };
@@ -67,8 +68,8 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
                     },
                 };
                 let user = known
-                    .and_then(|profile| profile.used_by)
-                    .map_or(String::new(), |pid| format!("; in use by process {pid}"));
+                    .and_then(|profile| in_use(profile.used_by))
+                    .map_or(String::new(), |user| format!("; {user}"));
                 Finding::good(format!("session {client}: {login}{user}"))
             }
         })
@@ -103,6 +104,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::browser;
 
     #[test]
     fn a_session_path_that_is_not_there_is_not_made() {
@@ -122,5 +124,18 @@ mod tests {
         config.sessions.path = dir.path().to_owned();
         assert!(examine(&config)[0].seen.contains("it will show a QR"));
         assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 0);
+    }
+
+    #[test]
+    fn a_user_whose_process_is_not_known_is_not_called_process_0() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let mut config = Config::default();
+        config.sessions.path = dir.path().to_owned();
+        let profile = session::profile_dir(dir.path(), &config.sessions.default_client);
+        fs::create_dir_all(&profile).expect("made");
+        let held = browser::hold_profile(&profile).expect("free");
+        let findings = examine(&config);
+        assert!(findings[0].seen.ends_with("; in use"), "{findings:?}");
+        drop(held);
     }
 }
