@@ -336,18 +336,30 @@ fn database(config: &Config) -> PathBuf {
     file.unwrap_or_else(|| config.sessions.path.join("wharf.db"))
 }
 
+/// The folder of compiled plugins.
+fn plugin_cache(config: &Config) -> PathBuf {
+    let folder = config.plugins.cache.clone();
+    folder.unwrap_or_else(|| config.sessions.path.join("cache/plugins"))
+}
+
+/// Looks up the secrets that plugins are granted.
+fn secrets(sources: Arc<Sources>) -> Arc<impl Fn(&str) -> Option<String> + Send + Sync> {
+    Arc::new(move |name: &str| sources.get(name).map(str::to_owned))
+}
+
 async fn load_plugins(
     config: &Config,
     kv: Arc<dyn crate::plugins::KvStore>,
     sources: Arc<Sources>,
 ) -> Result<Arc<PluginHost>, LoadError> {
-    let cache = config
-        .plugins
-        .cache
-        .clone()
-        .unwrap_or_else(|| config.sessions.path.join("cache/plugins"));
-    let secrets = Arc::new(move |name: &str| sources.get(name).map(str::to_owned));
-    let host = PluginHost::load(&config.plugins, &config.plugin, &cache, kv, secrets).await?;
+    let host = PluginHost::load(
+        &config.plugins,
+        &config.plugin,
+        &plugin_cache(config),
+        kv,
+        secrets(sources),
+    )
+    .await?;
     for report in host.reports() {
         info!(plugin = report.name, version = report.version, state = %report.state, "plugin");
     }

@@ -29,6 +29,30 @@ impl PluginHost {
         kv: Arc<dyn KvStore>,
         secrets: Secrets,
     ) -> Result<Self, LoadError> {
+        Self::load_with(settings, entries, Some(cache_dir), kv, secrets).await
+    }
+
+    /// Loads every enabled plugin as [`PluginHost::load`] does, without a cache of compiled code:
+    /// nothing is written to the disk.
+    ///
+    /// # Errors
+    /// As [`PluginHost::load`].
+    pub async fn load_uncached(
+        settings: &config::Plugins,
+        entries: &[config::Plugin],
+        kv: Arc<dyn KvStore>,
+        secrets: Secrets,
+    ) -> Result<Self, LoadError> {
+        Self::load_with(settings, entries, None, kv, secrets).await
+    }
+
+    async fn load_with(
+        settings: &config::Plugins,
+        entries: &[config::Plugin],
+        cache_dir: Option<&Path>,
+        kv: Arc<dyn KvStore>,
+        secrets: Secrets,
+    ) -> Result<Self, LoadError> {
         let enabled = entries.iter().filter(|entry| entry.enabled).count();
         let loader = Loader::new(settings, cache_dir, enabled, kv, secrets)?;
         let (mut plugins, mut reports) = (Vec::new(), Vec::<PluginReport>::new());
