@@ -94,9 +94,27 @@ pub async fn plugins(
     Ok(host.reports().to_vec())
 }
 
-/// One plugin as a line: name, version, state and file.
+/// One plugin: a line with its name, version, state and file, then lines with its extension points
+/// and with each setting of its entry that has no effect.
 #[must_use]
 pub fn line(report: &PluginReport) -> String {
+    let mut lines = vec![summary(report)];
+    if !report.points.is_empty() {
+        lines.push(format!("  extension points: {}", report.points.join(", ")));
+    }
+    lines.extend(unread(report).map(|warning| format!("  warning: {warning}")));
+    lines.join("\n")
+}
+
+/// The settings of a plugin's entry that have no effect: the operator expects one.
+pub(super) fn unread(report: &PluginReport) -> impl Iterator<Item = String> {
+    report.unread_settings.iter().map(|setting| {
+        format!("`{setting}` has no effect: the plugin exports no extension point that reads it")
+    })
+}
+
+/// One plugin as a line: name, version, state and file.
+pub(super) fn summary(report: &PluginReport) -> String {
     let version = if report.version.is_empty() {
         String::new()
     } else {
@@ -150,6 +168,36 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::plugins::PluginState;
+
+    #[test]
+    fn a_plugin_is_shown_with_its_points_and_the_settings_that_none_of_them_reads() {
+        let mut report = PluginReport {
+            name: "mine".into(),
+            version: "0.1.0".into(),
+            description: String::new(),
+            file: "/plugins/mine.wasm".into(),
+            component: None,
+            points: vec!["send-validation", "event-notification"],
+            unread_settings: vec![],
+            state: PluginState::Loaded,
+        };
+        let first = "plugin mine 0.1.0: loaded, /plugins/mine.wasm\n  extension points: send-validation, event-notification";
+        assert_eq!(line(&report), first);
+        report.unread_settings = vec!["grants.http"];
+        assert_eq!(
+            line(&report),
+            format!(
+                "{first}\n  warning: `grants.http` has no effect: the plugin exports no extension point that reads it"
+            )
+        );
+        report.points = vec![];
+        report.unread_settings = vec![];
+        assert_eq!(
+            line(&report),
+            "plugin mine 0.1.0: loaded, /plugins/mine.wasm"
+        );
+    }
 
     #[tokio::test]
     async fn a_check_leaves_the_session_path_and_the_cache_as_they_are() {

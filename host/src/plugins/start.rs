@@ -5,9 +5,11 @@ use std::{fs, path::Path, sync::Arc};
 use tracing::warn;
 
 use super::{
+    check,
     guest::Plugin,
     host::{PluginHost, PluginReport, PluginState},
     load::{LoadError, Loader, Secrets, SelfDescription},
+    points::point::Setting,
     ports::KvStore,
     text::{MAX_NAME, PluginText},
 };
@@ -137,6 +139,7 @@ fn report(name: String, file: String, state: PluginState) -> PluginReport {
         file,
         component: None,
         points: vec![],
+        unread_settings: vec![],
         state,
     }
 }
@@ -150,6 +153,10 @@ fn loaded(plugin: &Plugin, description: &SelfDescription, file: String) -> Plugi
             .points
             .points()
             .map(|point| point.interface)
+            .collect(),
+        unread_settings: check::unread_settings(&plugin.entry, &plugin.points)
+            .into_iter()
+            .map(Setting::key)
             .collect(),
         ..report(plugin.entry.name.clone(), file, PluginState::Loaded)
     }

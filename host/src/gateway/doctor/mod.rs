@@ -18,7 +18,7 @@ pub use self::finding::Finding;
 use super::{check, instance, usable_profile};
 use crate::{
     config::{Config, Sources},
-    plugins::PluginState,
+    plugins::{PluginReport, PluginState},
 };
 
 /// Runs all checks and passes each finding to `tell` as soon as it is known. Returns true if
@@ -72,20 +72,30 @@ fn silent(config: &Config) -> Option<Vec<Finding>> {
 async fn plugins(config: &Config, sources: Arc<Sources>) -> Vec<Finding> {
     match check::plugins(config, sources).await {
         Ok(reports) if reports.is_empty() => vec![Finding::good("no plugin is enabled")],
-        Ok(reports) => reports
-            .iter()
-            .map(|report| match report.state {
-                PluginState::Failed(_) => Finding::look(
-                    check::line(report),
-                    "the gateway starts without it; see its [[plugin]] entry and its README",
-                ),
-                // A plugin that is not enabled is not a problem.
-                _ => Finding::good(check::line(report)),
-            })
-            .collect(),
+        Ok(reports) => reports.iter().flat_map(plugin).collect(),
         Err(error) => vec![Finding::look(
             error.to_string(),
             "the gateway does not start: repair the plugin or its [[plugin]] entry",
         )],
     }
+}
+
+/// Reports a plugin, and the settings of its entry that have no effect.
+fn plugin(report: &PluginReport) -> Vec<Finding> {
+    let seen = check::summary(report);
+    let mut findings = vec![match report.state {
+        PluginState::Failed(_) => Finding::look(
+            seen,
+            "the gateway starts without it; see its [[plugin]] entry and its README",
+        ),
+        // A plugin that is not enabled is not a problem.
+        _ => Finding::good(seen),
+    }];
+    findings.extend(check::unread(report).map(|unread| {
+        Finding::look(
+            format!("plugin {}: {unread}", report.name),
+            "remove the setting from its [[plugin]] entry, or use a plugin that reads it",
+        )
+    }));
+    findings
 }
