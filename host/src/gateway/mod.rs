@@ -51,6 +51,11 @@ use crate::{
     whatsapp::{ChromiumLauncher, LaunchError},
 };
 
+/// How long a stop waits for the database, after `[server] shutdown`. Queued writes take less unless
+/// the disk hangs. With the default `shutdown` of 30 s, the stop stays within the 45 s after which
+/// the units in `deploy/` let the process be killed.
+const CLOSE: Duration = Duration::from_secs(5);
+
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -242,7 +247,7 @@ impl Gateway {
         for task in &self.tasks {
             task.abort();
         }
-        self.store.close().await;
+        self.store.close_within(CLOSE).await;
         drop(self.instance);
         info!("stopped");
     }
