@@ -13,6 +13,8 @@ mod local;
 mod places;
 pub mod profiles;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 
 use std::{
@@ -180,7 +182,14 @@ impl Gateway {
             Box::new(show),
         );
         point_out_login(&config);
-        sessions.restore().await?;
+        let budget = config.server.shutdown.duration();
+        if let Err(error) = sessions.restore().await {
+            // Some sessions may run already, and the process ends after this error. Their browsers
+            // close in order first, so that a login reaches the disk.
+            close_sessions(&sessions, budget / 2).await;
+            store.close_within(CLOSE).await;
+            return Err(error.into());
+        }
         let sessions = Arc::new(sessions);
         let mut tasks = events.start();
         tasks.push(outbox.take_orders());
@@ -204,7 +213,7 @@ impl Gateway {
             stop,
             server,
             tasks,
-            budget: config.server.shutdown.duration(),
+            budget,
             instance,
         })
     }
@@ -235,21 +244,26 @@ impl Gateway {
             warn!("calls that are still in flight are aborted");
             server.abort();
         }
-        let sessions = self.sessions.all();
-        let closing = join_all(
-            sessions
-                .iter()
-                .map(|session| session.tell(Command::Shutdown)),
-        );
-        if timeout(self.budget / 2, closing).await.is_err() {
-            warn!("a browser did not close in time; its guard continues to close it");
-        }
+        close_sessions(&self.sessions, self.budget / 2).await;
         for task in &self.tasks {
             task.abort();
         }
         self.store.close_within(CLOSE).await;
         drop(self.instance);
         info!("stopped");
+    }
+}
+
+/// Closes the browsers of all sessions, and waits until they have closed or the time is over.
+async fn close_sessions(sessions: &Registry, limit: Duration) {
+    let sessions = sessions.all();
+    let closing = join_all(
+        sessions
+            .iter()
+            .map(|session| session.tell(Command::Shutdown)),
+    );
+    if timeout(limit, closing).await.is_err() {
+        warn!("a browser did not close in time; its guard continues to close it");
     }
 }
 
