@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::RangedU64ValueParser};
 
 use crate::{config::Scope, model::ClientId};
 
@@ -135,8 +135,8 @@ pub enum Deliveries {
         /// The state of the deliveries: pending, delivered, dead or stale.
         #[arg(long, default_value = "dead")]
         state: String,
-        /// The most deliveries to list.
-        #[arg(long, default_value_t = 50)]
+        /// The most deliveries to list, at least 1.
+        #[arg(long, default_value_t = 50, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
         limit: usize,
     },
     /// Show one delivery.
@@ -332,6 +332,9 @@ mod tests {
                 && retry(&["dlv_1", "--target", "crm"]).is_err(),
             "one, or which"
         );
+        let list =
+            |limit: &str| Cli::try_parse_from(["wharf", "deliveries", "list", "--limit", limit]);
+        assert!(list("1").is_ok() && list("0").is_err() && list("-1").is_err());
         <Cli as clap::CommandFactory>::command().debug_assert();
     }
 }

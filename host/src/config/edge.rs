@@ -190,7 +190,8 @@ pub struct Key {
     pub sessions: Vec<String>,
 }
 
-fn all_sessions() -> Vec<String> {
+/// The default of `sessions`, for keys and for plugins: all of them.
+pub(super) fn all_sessions() -> Vec<String> {
     vec!["*".into()]
 }
 

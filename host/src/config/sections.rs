@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Api, Browser, ByteSize, LogLevel, Millis, Send, Server, Sessions, WhatsApp};
+use super::{
+    Api, Browser, ByteSize, LogLevel, Millis, Send, Server, Sessions, WhatsApp, edge::all_sessions,
+};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -203,10 +205,6 @@ pub struct Plugin {
 
 fn yes() -> bool {
     true
-}
-
-fn all_sessions() -> Vec<String> {
-    vec!["*".into()]
 }
 
 fn plugin_timeout() -> Millis {

@@ -10,5 +10,7 @@ mod private;
 mod regular;
 
 pub use fresh::{Fresh, write};
-pub use private::{Exposed, place, private_file, private_folder, writable_by_all};
+pub use private::{
+    Exposed, Remark, Wanted, keep, look, place, private_file, private_folder, writable_by_all,
+};
 pub use regular::{lock, made, open, read, read_text};

@@ -78,13 +78,23 @@ pub enum Exposed {
 
 /// What is asked of a file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+pub enum Wanted {
     /// A folder in which ours lies: others may look at it, not change it.
     Place,
     /// A folder for us alone.
     Folder,
     /// A file for us alone.
     File,
+}
+
+/// What a start does about a file or folder that is not as it should be, and that it uses all the
+/// same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remark {
+    /// Other users have rights there; they are removed.
+    Close,
+    /// It is used as it is, with a warning of these words.
+    Warn(&'static str),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -169,7 +179,38 @@ pub fn writable_by_all(path: &Path) -> bool {
         .is_ok_and(|meta| meta.mode() & 0o002 != 0 && !(meta.is_dir() && meta.mode() & STICKY != 0))
 }
 
-fn keep(wanted: Wanted, what: &'static str, path: &Path) -> Result<(), Exposed> {
+/// Checks a file or folder as [`place`], [`private_folder`] or [`private_file`] does, and closes it
+/// to other users.
+///
+/// # Errors
+/// As [`place`].
+pub fn keep(wanted: Wanted, what: &'static str, path: &Path) -> Result<(), Exposed> {
+    match facts(wanted, what, path)? {
+        Some(facts) => settle(judge(wanted, facts), facts, what, path),
+        None => Ok(()),
+    }
+}
+
+/// Finds out what [`keep`] would do, without changing anything; `None`: nothing. Whether the file
+/// system accepts a new mode is known only once it is set.
+///
+/// # Errors
+/// As [`place`].
+pub fn look(wanted: Wanted, what: &'static str, path: &Path) -> Result<Option<Remark>, Exposed> {
+    let Some(facts) = facts(wanted, what, path)? else {
+        return Ok(None);
+    };
+    match judge(wanted, facts) {
+        Verdict::Good => Ok(None),
+        Verdict::Close(_) => Ok(Some(Remark::Close)),
+        Verdict::Say(why) => Ok(Some(Remark::Warn(why))),
+        Verdict::Foreign => Err(foreign(facts, what, path)),
+        Verdict::Open(why) => Err(open(facts, what, path, why.to_owned())),
+    }
+}
+
+/// Owner and mode; none: nothing is there.
+fn facts(wanted: Wanted, what: &'static str, path: &Path) -> Result<Option<Facts>, Exposed> {
     let unreadable = |error| Exposed::Unreadable {
         what,
         path: path.to_owned(),
@@ -186,7 +227,7 @@ fn keep(wanted: Wanted, what: &'static str, path: &Path) -> Result<(), Exposed> 
         // becomes of it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let Ok(meta) = fs::symlink_metadata(path) else {
-                return Ok(());
+                return Ok(None);
             };
             return Err(odd(wanted, what, path, kind(meta.file_type())));
         }
@@ -200,50 +241,56 @@ fn keep(wanted: Wanted, what: &'static str, path: &Path) -> Result<(), Exposed> 
     if !right {
         return Err(odd(wanted, what, path, kind(meta.file_type())));
     }
-    let user = nix::unistd::geteuid().as_raw();
-    let facts = Facts {
+    Ok(Some(Facts {
         owner: meta.uid(),
         mode: meta.mode() & 0o7777,
-        user,
-    };
-    settle(judge(wanted, facts), facts, what, path)
+        user: nix::unistd::geteuid().as_raw(),
+    }))
 }
 
 fn settle(verdict: Verdict, facts: Facts, what: &'static str, path: &Path) -> Result<(), Exposed> {
-    let Facts { owner, mode, user } = facts;
-    let open = |why: String| Exposed::Open {
-        what,
-        path: path.to_owned(),
-        mode,
-        why,
-        right: mode & 0o7700 & !STICKY,
-    };
+    let Facts { owner, mode, .. } = facts;
     match verdict {
         Verdict::Good => Ok(()),
         Verdict::Say(why) => {
             warn!(path = %path.display(), owner, mode = format!("{mode:o}"), "the {what}: {why}");
             Ok(())
         }
-        Verdict::Foreign => Err(Exposed::Foreign {
-            what,
-            path: path.to_owned(),
-            owner,
-            user,
-        }),
-        Verdict::Open(why) => Err(open(why.to_owned())),
+        Verdict::Foreign => Err(foreign(facts, what, path)),
+        Verdict::Open(why) => Err(open(facts, what, path, why.to_owned())),
         Verdict::Close(right) => match close(path, right) {
             Ok(()) => {
                 warn!(path = %path.display(), mode = format!("{mode:o}"), now = format!("{right:o}"), "the {what} stood open to other users; it is closed");
                 Ok(())
             }
             Err(error) if mode & 0o002 != 0 => {
-                Err(open(format!("that cannot be changed ({error})")))
+                let why = format!("that cannot be changed ({error})");
+                Err(open(facts, what, path, why))
             }
             Err(error) => {
                 warn!(path = %path.display(), mode = format!("{mode:o}"), %error, "the {what} can be read by other users, and that cannot be changed");
                 Ok(())
             }
         },
+    }
+}
+
+fn foreign(Facts { owner, user, .. }: Facts, what: &'static str, path: &Path) -> Exposed {
+    Exposed::Foreign {
+        what,
+        path: path.to_owned(),
+        owner,
+        user,
+    }
+}
+
+fn open(Facts { mode, .. }: Facts, what: &'static str, path: &Path, why: String) -> Exposed {
+    Exposed::Open {
+        what,
+        path: path.to_owned(),
+        mode,
+        why,
+        right: mode & 0o7700 & !STICKY,
     }
 }
 
@@ -334,8 +381,17 @@ mod tests {
         fs::create_dir(&folder).expect("made");
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("opened");
         assert!(writable_by_all(&folder));
+        let seen = look(Wanted::Place, "session path", &folder).expect("can be mended");
+        assert_eq!(seen, Some(Remark::Close));
+        assert_eq!(
+            fs::metadata(&folder).expect("there").mode() & 0o777,
+            0o777,
+            "a look changes nothing"
+        );
         place("session path", &folder).expect("mended");
         assert_eq!(fs::metadata(&folder).expect("there").mode() & 0o777, 0o755);
+        let seen = look(Wanted::Place, "session path", &folder).expect("good");
+        assert_eq!(seen, None);
         private_folder("cache", &folder).expect("mended");
         assert_eq!(fs::metadata(&folder).expect("there").mode() & 0o777, 0o700);
         let error = private_file("database", &folder)

@@ -9,10 +9,11 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::load_plugins;
+use super::{database, plugin_cache, secrets};
 use crate::{
     config::{Config, Sources},
-    plugins::{KvError, KvSpace, KvStore, LoadError, PluginReport},
+    files::{self, Wanted},
+    plugins::{KvError, KvSpace, KvStore, LoadError, PluginHost, PluginReport},
 };
 
 /// Lists where the configuration came from and which paths it uses: one line each, with absolute
@@ -48,11 +49,7 @@ pub fn sources(config: &Config, sources: &Sources) -> Vec<String> {
     } else {
         format!("; set: {}", names.join(", "))
     };
-    let database = config
-        .storage
-        .database
-        .clone()
-        .unwrap_or_else(|| config.sessions.path.join("wharf.db"));
+    let database = database(config);
     let mut lines = vec![
         format!("configuration: {file}"),
         format!("environment: {dotenv}{names}"),
@@ -70,21 +67,54 @@ pub fn sources(config: &Config, sources: &Sources) -> Vec<String> {
     lines
 }
 
-/// Loads the plugins as a start would, and reports the state of each.
+/// Loads the plugins as a start would, and reports the state of each. The cache of compiled plugins
+/// is neither read nor written: run as another user, a check would create it as that user, and the
+/// gateway could not use it.
 ///
 /// # Errors
-/// When a required plugin cannot be loaded, as at a start.
+/// When a required plugin cannot be loaded, or when the cache is not private, as at a start.
 pub async fn plugins(
     config: &Config,
     sources: Arc<Sources>,
 ) -> Result<Vec<PluginReport>, LoadError> {
-    let host = load_plugins(config, Arc::new(NoKv), sources).await?;
+    // A start makes the cache private, or refuses it.
+    files::look(
+        Wanted::Folder,
+        "cache of compiled plugins",
+        &plugin_cache(config),
+    )
+    .map_err(|exposed| LoadError::Cache(exposed.to_string()))?;
+    let host = PluginHost::load_uncached(
+        &config.plugins,
+        &config.plugin,
+        Arc::new(NoKv),
+        secrets(sources),
+    )
+    .await?;
     Ok(host.reports().to_vec())
 }
 
-/// One plugin as a line: name, version, state and file.
+/// One plugin: a line with its name, version, state and file, then lines with its extension points
+/// and with each setting of its entry that has no effect.
 #[must_use]
 pub fn line(report: &PluginReport) -> String {
+    let mut lines = vec![summary(report)];
+    if !report.points.is_empty() {
+        lines.push(format!("  extension points: {}", report.points.join(", ")));
+    }
+    lines.extend(unread(report).map(|warning| format!("  warning: {warning}")));
+    lines.join("\n")
+}
+
+/// The settings of a plugin's entry that have no effect: the operator expects one.
+pub(super) fn unread(report: &PluginReport) -> impl Iterator<Item = String> {
+    report.unread_settings.iter().map(|setting| {
+        format!("`{setting}` has no effect: the plugin exports no extension point that reads it")
+    })
+}
+
+/// One plugin as a line: name, version, state and file.
+pub(super) fn summary(report: &PluginReport) -> String {
     let version = if report.version.is_empty() {
         String::new()
     } else {
@@ -130,5 +160,75 @@ impl KvStore for NoKv {
         _: u32,
     ) -> Result<Vec<String>, KvError> {
         refused()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::plugins::PluginState;
+
+    #[test]
+    fn a_plugin_is_shown_with_its_points_and_the_settings_that_none_of_them_reads() {
+        let mut report = PluginReport {
+            name: "mine".into(),
+            version: "0.1.0".into(),
+            description: String::new(),
+            file: "/plugins/mine.wasm".into(),
+            component: None,
+            points: vec!["send-validation", "event-notification"],
+            unread_settings: vec![],
+            state: PluginState::Loaded,
+        };
+        let first = "plugin mine 0.1.0: loaded, /plugins/mine.wasm\n  extension points: send-validation, event-notification";
+        assert_eq!(line(&report), first);
+        report.unread_settings = vec!["grants.http"];
+        assert_eq!(
+            line(&report),
+            format!(
+                "{first}\n  warning: `grants.http` has no effect: the plugin exports no extension point that reads it"
+            )
+        );
+        report.points = vec![];
+        report.unread_settings = vec![];
+        assert_eq!(
+            line(&report),
+            "plugin mine 0.1.0: loaded, /plugins/mine.wasm"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_check_leaves_the_session_path_and_the_cache_as_they_are() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let plugins = dir.path().join("plugins");
+        fs::create_dir(&plugins).expect("made");
+        // The smallest component: it is compiled, and then refused because it exports nothing.
+        let component = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
+        fs::write(plugins.join("mine.wasm"), component).expect("written");
+        let entry = "name = \"mine\"\nrequired = false\n";
+        let mut config = Config {
+            plugin: vec![toml::from_str(entry).expect("an entry")],
+            ..Config::default()
+        };
+        config.plugins.dir = plugins;
+        config.sessions.path = dir.path().join("session");
+        let reports = super::plugins(&config, Arc::default())
+            .await
+            .expect("loaded");
+        let said = line(reports.first().expect("a report"));
+        assert!(said.contains("does not export"), "{said}");
+        assert!(!config.sessions.path.exists(), "nothing is created");
+
+        // As a start, it refuses a cache that is no folder.
+        fs::create_dir(&config.sessions.path).expect("made");
+        fs::create_dir(config.sessions.path.join("cache")).expect("made");
+        fs::write(plugin_cache(&config), "").expect("written");
+        let error = super::plugins(&config, Arc::default())
+            .await
+            .expect_err("a file")
+            .to_string();
+        assert!(error.contains("a folder is expected there"), "{error}");
     }
 }

@@ -1,9 +1,9 @@
 //! `wharf deliveries …`: shows and changes the deliveries of the running gateway.
 
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde_json::Value;
 
-use super::local::LocalGateway;
+use super::local::{LocalError, LocalGateway, RunningGateway};
 use crate::{
     cli::{Deliveries, Which},
     config::{Config, Sources},
@@ -22,24 +22,16 @@ pub async fn run(
     command: &Deliveries,
 ) -> Result<Vec<String>, String> {
     let gateway = LocalGateway::of(config, sources).map_err(|error| error.to_string())?;
-    let base = gateway.base();
-    match gateway.alive().await {
-        Ok(status) if status.is_success() => {}
-        Ok(status) => {
-            return Err(format!(
-                "another program answers at {base} ({status}); check [server] port"
-            ));
-        }
-        Err(_) => {
-            return Err(format!(
-                "no gateway answers at {base}: this command works through the running gateway. Start it, or check [server] host and port"
-            ));
-        }
-    }
+    let gateway = gateway.recognise().await.map_err(|error| match error {
+        LocalError::Silent { base, why } => format!(
+            "no gateway answers at {base} ({why}): this command works through the running gateway. Start it, or check [server] host and port"
+        ),
+        other => other.to_string(),
+    })?;
     match command {
         Deliveries::Receivers => {
             let all = call(&gateway, Method::GET, "/v1/deliveries/receivers", &[]).await?;
-            let lines: Vec<String> = array(&all["receivers"]).iter().map(receiver).collect();
+            let lines: Vec<String> = array(&all, "receivers")?.iter().map(receiver).collect();
             Ok(if lines.is_empty() {
                 vec!["no deliveries are waiting, and there are no dead letters".into()]
             } else {
@@ -51,11 +43,9 @@ pub async fn run(
             state,
             limit,
         } => list(&gateway, which, state, *limit).await,
-        Deliveries::Show { id } => Ok(shown(
-            &call(&gateway, Method::GET, &one(id, ""), &[]).await?,
-        )),
+        Deliveries::Show { id } => shown(&call(&gateway, Method::GET, &one(id, "")?, &[]).await?),
         Deliveries::Retry { id: Some(id), .. } => {
-            call(&gateway, Method::POST, &one(id, "/retry"), &[]).await?;
+            call(&gateway, Method::POST, &one(id, "/retry")?, &[]).await?;
             Ok(vec![format!("{id} is delivered again")])
         }
         Deliveries::Retry {
@@ -70,10 +60,13 @@ pub async fn run(
                 &query(which, state),
             )
             .await?;
-            Ok(vec![format!("delivered again: {}", done["retried"])])
+            Ok(vec![format!(
+                "delivered again: {}",
+                count(&done, "retried")?
+            )])
         }
         Deliveries::Purge { id: Some(id), .. } => {
-            call(&gateway, Method::DELETE, &one(id, ""), &[]).await?;
+            call(&gateway, Method::DELETE, &one(id, "")?, &[]).await?;
             Ok(vec![format!("{id} is deleted")])
         }
         Deliveries::Purge {
@@ -88,13 +81,13 @@ pub async fn run(
                 &query(which, state),
             )
             .await?;
-            Ok(vec![format!("deleted: {}", done["purged"])])
+            Ok(vec![format!("deleted: {}", count(&done, "purged")?)])
         }
     }
 }
 
 async fn list(
-    gateway: &LocalGateway,
+    gateway: &RunningGateway,
     which: &Which,
     state: &str,
     limit: usize,
@@ -108,7 +101,7 @@ async fn list(
             query.push(("cursor", cursor));
         }
         let page = call(gateway, Method::GET, "/v1/deliveries", &query).await?;
-        lines.extend(array(&page["deliveries"]).iter().map(delivery));
+        lines.extend(array(&page, "deliveries")?.iter().map(delivery));
         cursor = page["next"].as_str().map(str::to_owned);
         if cursor.is_none() || lines.len() >= limit {
             break;
@@ -147,41 +140,43 @@ fn query<'a>(which: &'a Which, state: &'a str) -> Vec<(&'static str, &'a str)> {
     all
 }
 
-/// The path of one delivery. Ids consist of letters, digits and `_`; other characters are removed.
-fn one(id: &str, verb: &str) -> String {
-    let clean: String = id
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
-        .collect();
-    format!("/v1/deliveries/{clean}{verb}")
+/// The path of one delivery. An id with other characters than letters, digits and `_` is refused:
+/// without them it could be the id of another delivery.
+fn one(id: &str, verb: &str) -> Result<String, String> {
+    if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Err(format!(
+            "{id:?} is not the id of a delivery: an id consists of letters, digits and '_', as `wharf deliveries list` shows it"
+        ));
+    }
+    Ok(format!("/v1/deliveries/{id}{verb}"))
 }
 
 async fn call(
-    gateway: &LocalGateway,
+    gateway: &RunningGateway,
     method: Method,
     path: &str,
     query: &[(&str, &str)],
 ) -> Result<Value, String> {
-    let answer = gateway
-        .call(method, path, query)
-        .await
-        .map_err(|error| format!("the gateway at {} does not answer: {error}", gateway.base()))?;
-    let status = answer.status();
-    let body: Value = answer.json().await.unwrap_or_default();
-    if status.is_success() {
-        return Ok(body);
-    }
-    if status == StatusCode::UNAUTHORIZED {
-        return Err("the gateway requires an API key: set WHARF_API_KEY to one of its keys".into());
-    }
-    Err(body["detail"]
-        .as_str()
-        .or_else(|| body["message"].as_str())
-        .map_or_else(|| format!("the gateway answered {status}"), str::to_owned))
+    let answer = gateway.json(method, path, query).await;
+    answer.map_err(|error| error.to_string())
 }
 
-fn array(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
+/// The list of this name in an answer. An answer without it is an error: to the operator, no
+/// deliveries would look the same as no answer.
+fn array<'a>(answer: &'a Value, name: &str) -> Result<&'a [Value], String> {
+    let rows = answer[name].as_array().map(Vec::as_slice);
+    rows.ok_or_else(|| lacks(name))
+}
+
+/// The number of this name in an answer.
+fn count(answer: &Value, name: &str) -> Result<u64, String> {
+    answer[name].as_u64().ok_or_else(|| lacks(name))
+}
+
+fn lacks(name: &str) -> String {
+    format!(
+        "the gateway's answer has no {name:?}: what it did is not known; is it of the same version as this program?"
+    )
 }
 
 fn text(value: &Value) -> &str {
@@ -241,7 +236,11 @@ fn delivery(value: &Value) -> String {
     )
 }
 
-fn shown(value: &Value) -> Vec<String> {
+fn shown(value: &Value) -> Result<Vec<String>, String> {
+    // Every delivery has an id.
+    if !value["id"].is_string() {
+        return Err(lacks("id"));
+    }
     let line = |(name, value): (&String, &Value)| {
         format!(
             "{name}: {}",
@@ -265,7 +264,7 @@ fn shown(value: &Value) -> Vec<String> {
             .map(line)
             .map(|line| format!("event {line}")),
     );
-    lines
+    Ok(lines)
 }
 
 #[cfg(test)]
@@ -273,6 +272,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::gateway::fake::{FakeProgram, json as answer};
 
     #[test]
     fn a_line_says_what_an_operator_asks_first() {
@@ -293,6 +293,96 @@ mod tests {
             receiver(&value),
             "webhook/crm: 40 waiting, 2 dead, failing since 2026-01-31T09:00:00.000Z (7 times, the last: no answer within 10s)"
         );
-        assert_eq!(one("dlv_1/../x?", "/retry"), "/v1/deliveries/dlv_1x/retry");
+        assert_eq!(
+            one("dlv_1", "/retry"),
+            Ok("/v1/deliveries/dlv_1/retry".into())
+        );
+    }
+
+    #[test]
+    fn an_id_with_foreign_characters_is_refused_and_not_repaired() {
+        for id in ["dlv-_1", "dlv_1/../x?", "dlv_1 ", "dlv_ü", ""] {
+            let said = one(id, "").expect_err(id);
+            assert!(said.contains(&format!("{id:?} is not the id")), "{said}");
+        }
+    }
+
+    fn purge_one() -> Deliveries {
+        Deliveries::Purge {
+            id: Some("dlv_1".into()),
+            which: Which::default(),
+            state: "dead".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn another_program_is_sent_no_key() {
+        let program = FakeProgram::start(|_| answer(200, "<html></html>")).await;
+        for command in [Deliveries::Receivers, purge_one()] {
+            let said = run(&program.config(), &FakeProgram::sources(), &command)
+                .await
+                .expect_err("another program");
+            assert!(said.contains("another program answers at"), "{said}");
+        }
+        assert_eq!(program.asked(), ["/livez", "/livez"]);
+        assert!(program.keys_received().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_not_the_expected_json_is_not_taken_for_no_deliveries() {
+        let commands = || {
+            let which = Which {
+                target: Some("crm".into()),
+                ..Which::default()
+            };
+            let (state, id) = (|| "dead".to_owned(), None);
+            [
+                Deliveries::Receivers,
+                Deliveries::List {
+                    which: which.clone(),
+                    state: state(),
+                    limit: 50,
+                },
+                Deliveries::Show { id: "dlv_1".into() },
+                Deliveries::Retry {
+                    id: id.clone(),
+                    which: which.clone(),
+                    state: state(),
+                },
+                Deliveries::Purge {
+                    id,
+                    which,
+                    state: state(),
+                },
+            ]
+        };
+        let asked = async |body: &'static str, command: &Deliveries| {
+            let program = FakeProgram::start(move |path| match path {
+                "/livez" => answer(200, r#"{"status":"ok"}"#),
+                _ => answer(200, body),
+            })
+            .await;
+            run(&program.config(), &FakeProgram::sources(), command).await
+        };
+        for body in ["<html></html>", r#"{"receivers":[{"plug"#, "{}", "[]", ""] {
+            for command in commands() {
+                let said = asked(body, &command).await.expect_err(body);
+                assert!(
+                    said.contains("is not the expected JSON") || said.contains("answer has no"),
+                    "{command:?}: {said}"
+                );
+            }
+        }
+        assert_eq!(
+            asked(r#"{"receivers":[]}"#, &Deliveries::Receivers).await,
+            Ok(vec![
+                "no deliveries are waiting, and there are no dead letters".into()
+            ])
+        );
+        // What one delivery's retry or purge answers is not read; it may be nothing.
+        assert_eq!(
+            asked("", &purge_one()).await,
+            Ok(vec!["dlv_1 is deleted".into()])
+        );
     }
 }

@@ -7,74 +7,111 @@ use serde_json::Value;
 use super::local::LocalGateway;
 use crate::config::{Config, Sources};
 
+/// What one probe requests, and what a good answer says.
+#[derive(Debug, Clone, Copy)]
+struct Probe {
+    path: &'static str,
+    /// The `status` of a good answer.
+    status: &'static str,
+    /// What a good answer means.
+    good: &'static str,
+}
+
+const LIVE: Probe = Probe {
+    path: "/livez",
+    status: "ok",
+    good: "alive",
+};
+
+const READY: Probe = Probe {
+    path: "/readyz",
+    status: "ready",
+    good: "ready",
+};
+
 /// Requests `/readyz`, or `/livez` if `live` is set, and returns the line to show.
 ///
 /// # Errors
 /// The line to show when no gateway answers, when another program answers, or when the gateway does
 /// not accept messages.
 pub async fn run(config: &Config, sources: &Sources, live: bool) -> Result<String, String> {
-    if config.server.port == 0 {
-        return Err("[server] port = 0 lets the system choose a port, so this command cannot know where the gateway listens; set a port".into());
-    }
     let gateway = LocalGateway::of(config, sources).map_err(|error| error.to_string())?;
-    let (path, good) = if live {
-        ("/livez", "alive")
-    } else {
-        ("/readyz", "ready")
-    };
-    let base = gateway.base();
-    let answer = gateway.probe(path).await.map_err(|error| {
-        let why = if error.is_timeout() {
-            "it took too long"
-        } else {
-            "nothing listens there, or the connection was lost"
-        };
-        format!("no gateway answers at {base}: {why}")
-    })?;
-    let status = answer.status();
-    let said: Value = answer.json().await.unwrap_or_default();
-    verdict(base, good, status, &said)
+    let probe = if live { LIVE } else { READY };
+    let (status, said) = gateway
+        .probe(probe.path)
+        .await
+        .map_err(|error| error.to_string())?;
+    verdict(&gateway, probe, status, &said)
 }
 
-fn verdict(base: &str, good: &str, status: StatusCode, said: &Value) -> Result<String, String> {
-    if status.is_success() {
-        return Ok(format!("{good}: {base}"));
-    }
-    match (said["code"].as_str(), said["problems"][0].as_str()) {
-        (Some(code), Some(problem)) => Err(format!("not {good}: {base}: {code}: {problem}")),
-        (Some(code), None) => Err(format!("not {good}: {base}: {code}")),
-        (None, _) => Err(format!(
-            "another program answers at {base} ({status}); check [server] port"
-        )),
+/// Requires the words of this gateway: a status alone says nothing, because another program may
+/// answer 200 to every path.
+fn verdict(
+    gateway: &LocalGateway,
+    Probe { status, good, .. }: Probe,
+    answered: StatusCode,
+    said: &Value,
+) -> Result<String, String> {
+    let base = gateway.base();
+    match said["status"].as_str() {
+        Some(word) if word == status && answered.is_success() => Ok(format!("{good}: {base}")),
+        Some("not_ready") if !answered.is_success() => {
+            let parts = [said["code"].as_str(), said["problems"][0].as_str()];
+            let why: Vec<&str> = parts.into_iter().flatten().collect();
+            Err(format!("not {good}: {base}: {}", why.join(": ")))
+        }
+        _ => Err(gateway.foreign(answered).to_string()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::gateway::fake::{FakeProgram, json};
 
-    #[test]
-    fn a_refusal_has_its_code_and_another_program_is_told_apart() {
-        let base = "http://127.0.0.1:3001";
+    async fn asked(live: bool, status: u16, body: &'static str) -> Result<String, String> {
+        let program = FakeProgram::start(move |_| json(status, body)).await;
+        let said = run(&program.config(), &FakeProgram::sources(), live).await;
+        assert!(program.keys_received().is_empty(), "a probe needs no key");
+        // The port differs from run to run.
+        let port = program.config().server.port;
+        let plain = |line: String| line.replace(&format!("127.0.0.1:{port}"), "here");
+        said.map(plain).map_err(plain)
+    }
+
+    #[tokio::test]
+    async fn a_refusal_has_its_code_and_another_program_is_told_apart() {
         assert_eq!(
-            verdict(base, "ready", StatusCode::OK, &Value::Null),
-            Ok("ready: http://127.0.0.1:3001".into())
+            asked(false, 200, r#"{"status":"ready","problems":[]}"#).await,
+            Ok("ready: http://here".into())
         );
-        let full = json!({"status": "unavailable", "code": "storage_full", "problems": ["the disk is full"]});
-        let said =
-            verdict(base, "ready", StatusCode::SERVICE_UNAVAILABLE, &full).expect_err("refused");
         assert_eq!(
-            said,
-            "not ready: http://127.0.0.1:3001: storage_full: the disk is full"
+            asked(true, 200, r#"{"status":"ok"}"#).await,
+            Ok("alive: http://here".into())
         );
-        let said = verdict(base, "alive", StatusCode::NOT_FOUND, &Value::Null)
-            .expect_err("another program");
-        assert!(
-            said.contains("another program answers at http://127.0.0.1:3001 (404 Not Found)"),
-            "{said}"
+        let full =
+            r#"{"status":"not_ready","code":"storage_full","problems":["the disk is full"]}"#;
+        assert_eq!(
+            asked(false, 503, full).await,
+            Err("not ready: http://here: storage_full: the disk is full".into())
         );
+        for (live, status, body) in [
+            // A development server that answers 200 to every path.
+            (false, 200, "<html></html>"),
+            (true, 200, "<html></html>"),
+            (false, 200, r#"{"status":"ok"}"#),
+            (false, 200, full),
+            (true, 200, r#"{"status":"ready"}"#),
+            (true, 404, ""),
+            // Another program's errors have a code too.
+            (false, 503, r#"{"code":"maintenance"}"#),
+        ] {
+            let said = asked(live, status, body).await.expect_err(body);
+            assert!(
+                said.contains("another program answers at http://here"),
+                "{said}"
+            );
+        }
     }
 
     #[tokio::test]

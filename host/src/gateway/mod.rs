@@ -4,6 +4,8 @@
 pub mod check;
 pub mod deliveries;
 pub mod doctor;
+#[cfg(test)]
+mod fake;
 pub mod health;
 mod instance;
 mod journal;
@@ -11,6 +13,8 @@ mod local;
 mod places;
 pub mod profiles;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 
 use std::{
@@ -47,6 +51,11 @@ use crate::{
     store::{Store, StoreError},
     whatsapp::{ChromiumLauncher, LaunchError},
 };
+
+/// How long a stop waits for the database, after `[server] shutdown`. Queued writes take less unless
+/// the disk hangs. With the default `shutdown` of 30 s, the stop stays within the 45 s after which
+/// the units in `deploy/` let the process be killed.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -115,11 +124,7 @@ impl Gateway {
         api::raise_descriptor_limit();
         let config = Arc::new(config);
         let root = config.sessions.path.clone();
-        let database = config
-            .storage
-            .database
-            .clone()
-            .unwrap_or_else(|| root.join("wharf.db"));
+        let database = database(&config);
         // Must come before anything is created in the folder: a folder that is refused stays
         // unchanged.
         places::check(&root, &database)?;
@@ -176,7 +181,14 @@ impl Gateway {
             Box::new(show),
         );
         point_out_login(&config);
-        sessions.restore().await?;
+        let budget = config.server.shutdown.duration();
+        if let Err(error) = sessions.restore().await {
+            // Some sessions may run already, and the process ends after this error. Their browsers
+            // close in order first, so that a login reaches the disk.
+            close_sessions(&sessions, budget / 2).await;
+            store.close_within(CLOSE).await;
+            return Err(error.into());
+        }
         let sessions = Arc::new(sessions);
         let mut tasks = events.start();
         tasks.push(outbox.take_orders());
@@ -201,7 +213,7 @@ impl Gateway {
             stop,
             server,
             tasks,
-            budget: config.server.shutdown.duration(),
+            budget,
             instance,
         })
     }
@@ -232,18 +244,20 @@ impl Gateway {
             warn!("calls that are still in flight are aborted");
             server.abort();
         }
-        if timeout(self.budget / 2, self.sessions.shut_down())
-            .await
-            .is_err()
-        {
-            warn!("a browser did not close in time; its guard continues to close it");
-        }
+        close_sessions(&self.sessions, self.budget / 2).await;
         for task in &self.tasks {
             task.abort();
         }
-        self.store.close().await;
+        self.store.close_within(CLOSE).await;
         drop(self.instance);
         info!("stopped");
+    }
+}
+
+/// Closes the browsers of all sessions, and waits until they have closed or the time is over.
+async fn close_sessions(sessions: &Registry, limit: Duration) {
+    if timeout(limit, sessions.shut_down()).await.is_err() {
+        warn!("a browser did not close in time; its guard continues to close it");
     }
 }
 
@@ -329,18 +343,36 @@ fn pacings(config: &Config) -> BTreeMap<ClientId, crate::config::Pacing> {
         .collect()
 }
 
+/// The file of the database.
+fn database(config: &Config) -> PathBuf {
+    let file = config.storage.database.clone();
+    file.unwrap_or_else(|| config.sessions.path.join("wharf.db"))
+}
+
+/// The folder of compiled plugins.
+fn plugin_cache(config: &Config) -> PathBuf {
+    let folder = config.plugins.cache.clone();
+    folder.unwrap_or_else(|| config.sessions.path.join("cache/plugins"))
+}
+
+/// Looks up the secrets that plugins are granted.
+fn secrets(sources: Arc<Sources>) -> Arc<impl Fn(&str) -> Option<String> + Send + Sync> {
+    Arc::new(move |name: &str| sources.get(name).map(str::to_owned))
+}
+
 async fn load_plugins(
     config: &Config,
     kv: Arc<dyn crate::plugins::KvStore>,
     sources: Arc<Sources>,
 ) -> Result<Arc<PluginHost>, LoadError> {
-    let cache = config
-        .plugins
-        .cache
-        .clone()
-        .unwrap_or_else(|| config.sessions.path.join("cache/plugins"));
-    let secrets = Arc::new(move |name: &str| sources.get(name).map(str::to_owned));
-    let host = PluginHost::load(&config.plugins, &config.plugin, &cache, kv, secrets).await?;
+    let host = PluginHost::load(
+        &config.plugins,
+        &config.plugin,
+        &plugin_cache(config),
+        kv,
+        secrets(sources),
+    )
+    .await?;
     for report in host.reports() {
         info!(plugin = report.name, version = report.version, state = %report.state, "plugin");
     }

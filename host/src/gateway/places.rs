@@ -11,8 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tracing::warn;
+
 use crate::{
-    files::{self, Exposed},
+    files::{self, Exposed, Remark, Wanted},
     session,
 };
 
@@ -26,6 +28,28 @@ const OURS: [&str; 6] = [
     "lost+found",
 ];
 
+/// What a profile is called in messages.
+const PROFILE: &str = "profile";
+
+/// A file or folder of the gateway, which need not exist, and what is required of it.
+#[derive(Debug)]
+pub(super) struct Place {
+    wanted: Wanted,
+    /// What it is to the gateway.
+    pub(super) what: &'static str,
+    pub(super) path: PathBuf,
+}
+
+impl Place {
+    fn new(wanted: Wanted, what: &'static str, path: PathBuf) -> Self {
+        Self { wanted, what, path }
+    }
+
+    fn keep(&self) -> Result<(), Exposed> {
+        files::keep(self.wanted, self.what, &self.path)
+    }
+}
+
 /// Checks the session path, as far as it exists, and the database. Permissions of other users are
 /// removed.
 ///
@@ -33,22 +57,67 @@ const OURS: [&str; 6] = [
 /// The first file or folder that another user could read or replace and that cannot be made
 /// private.
 pub(super) fn check(root: &Path, database: &Path) -> Result<(), Exposed> {
-    let names = database_names(database);
-    if root.exists() && is_ours_alone(root, &names) {
-        folder_of_ours("session path", root)?;
-    } else if root.exists() {
-        files::place("session path", root)?;
+    of_root(root, database).iter().try_for_each(Place::keep)?;
+    for profile in profiles(root) {
+        // Stops its session, not the gateway.
+        if let Err(exposed) = profile.keep() {
+            warn!("{exposed}");
+        }
+    }
+    of_database(root, database).iter().try_for_each(Place::keep)
+}
+
+/// Finds out what [`check`] would do, without changing anything: each place that is not as it
+/// should be.
+pub(super) fn look(root: &Path, database: &Path) -> Vec<(Place, Result<Remark, Exposed>)> {
+    let places = [
+        of_root(root, database),
+        profiles(root),
+        of_database(root, database),
+    ];
+    places
+        .into_iter()
+        .flatten()
+        .filter_map(|place| {
+            let seen = files::look(place.wanted, place.what, &place.path).transpose()?;
+            Some((place, seen))
+        })
+        .collect()
+}
+
+/// The session path and what is in it, without the profiles.
+fn of_root(root: &Path, database: &Path) -> Vec<Place> {
+    let mut places = Vec::new();
+    if root.exists() {
+        let place = if is_ours_alone(root, &database_names(database)) {
+            folder_of_ours("session path", root.to_owned())
+        } else {
+            Place::new(Wanted::Place, "session path", root.to_owned())
+        };
+        places.push(place);
     }
     for (what, name) in [
         ("cache", "cache"),
         ("folder of logins set aside", ".quarantine"),
         ("folder of logins", ".wwebjs_auth"),
     ] {
-        folder_of_ours(what, &root.join(name))?;
+        places.push(folder_of_ours(what, root.join(name)));
     }
-    files::private_file("lock of the session path", &root.join("gateway.lock"))?;
-    session::close_profiles(root);
+    let lock = root.join("gateway.lock");
+    places.push(Place::new(Wanted::File, "lock of the session path", lock));
+    places
+}
 
+fn profiles(root: &Path) -> Vec<Place> {
+    session::profile_folders(root)
+        .into_iter()
+        .map(|path| Place::new(Wanted::Folder, PROFILE, path))
+        .collect()
+}
+
+/// The database, its folder, and the files that belong to it.
+fn of_database(root: &Path, database: &Path) -> Vec<Place> {
+    let mut places = Vec::new();
     // The database itself may be a link to a volume. The files that belong to it are beside the
     // link's target.
     let real = database
@@ -59,16 +128,17 @@ pub(super) fn check(root: &Path, database: &Path) -> Result<(), Exposed> {
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     if folder.exists() && fs::canonicalize(root).ok() != fs::canonicalize(folder).ok() {
-        files::place("folder of the database", folder)?;
+        let folder = folder.to_owned();
+        places.push(Place::new(Wanted::Place, "folder of the database", folder));
     }
-    files::private_file("database", &real)?;
+    places.push(Place::new(Wanted::File, "database", real.clone()));
     for path in entries(folder) {
         let name = path.file_name().unwrap_or_default();
-        if database_names(&real).belongs(name) {
-            files::private_file("file beside the database", &path)?;
+        if path != real && database_names(&real).belongs(name) {
+            places.push(Place::new(Wanted::File, "file beside the database", path));
         }
     }
-    Ok(())
+    places
 }
 
 /// The name of the database, which the names of its files begin with. SQLite and the gateway add
@@ -107,16 +177,17 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Makes a folder private. A folder in which others may create files but not replace ours (sticky),
-/// such as a tmpfs that was mounted without a mode, only causes a warning: each login in it is
-/// checked by itself.
-fn folder_of_ours(what: &'static str, path: &Path) -> Result<(), Exposed> {
-    let is_shared = fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o1000 != 0);
-    if is_shared {
-        files::place(what, path)
+/// A folder that is made private. A folder in which others may create files but not replace ours
+/// (sticky), such as a tmpfs that was mounted without a mode, only causes a warning: each login in
+/// it is checked by itself.
+fn folder_of_ours(what: &'static str, path: PathBuf) -> Place {
+    let is_shared = fs::metadata(&path).is_ok_and(|meta| meta.mode() & 0o1000 != 0);
+    let wanted = if is_shared {
+        Wanted::Place
     } else {
-        files::private_folder(what, path)
-    }
+        Wanted::Folder
+    };
+    Place::new(wanted, what, path)
 }
 
 /// Whether a folder contains nothing but the gateway's files. Any other folder, the root of a
@@ -173,7 +244,27 @@ mod tests {
             fs::write(root.join(text), "").expect("written");
             open_up(&root.join(text), 0o666);
         }
+        let seen = look(root, &database);
+        assert!(
+            seen.len() == folders.len() + texts.len()
+                && seen
+                    .iter()
+                    .all(|(_, seen)| matches!(seen, Ok(Remark::Close))),
+            "{seen:?}"
+        );
+        for (path, open) in folders
+            .map(|path| (path, 0o777))
+            .into_iter()
+            .chain(texts.map(|path| (path, 0o666)))
+        {
+            assert_eq!(
+                mode(&root.join(path)),
+                open,
+                "a look changes nothing: {path}"
+            );
+        }
         check(root, &database).expect("mended");
+        assert!(look(root, &database).is_empty(), "nothing is left to do");
         for folder in folders {
             assert_eq!(mode(&root.join(folder)), 0o700, "{folder}");
         }
@@ -222,6 +313,10 @@ mod tests {
         for name in ["wharf.db", "wharf.db-wal", "gateway.lock"] {
             let dir = tempfile::tempdir().expect("tempdir");
             mkfifo(&dir.path().join(name), Mode::S_IRWXU).expect("made");
+            let seen = look(dir.path(), &dir.path().join("wharf.db"));
+            let refused = seen.iter().filter(|(_, seen)| seen.is_err());
+            let paths: Vec<&Path> = refused.map(|(place, _)| place.path.as_path()).collect();
+            assert_eq!(paths, [dir.path().join(name)]);
             let error = check(dir.path(), &dir.path().join("wharf.db"))
                 .expect_err("a pipe")
                 .to_string();

@@ -81,16 +81,21 @@ fn profile(profile: &ListedProfile) -> String {
         Login::Possible => "may hold a login",
         Login::Absent => "no login",
     };
-    let used = match profile.used_by {
-        None => "not in use".to_owned(),
-        Some(0) => "in use".to_owned(),
-        Some(pid) => format!("in use by process {pid}"),
-    };
+    let used = in_use(profile.used_by).unwrap_or_else(|| "not in use".to_owned());
     format!(
         "{name}: {}, {login}, {used}, {}",
         size(profile.bytes),
         profile.path
     )
+}
+
+/// Says who uses a profile; `None` if nobody does. The process id 0 stands for a process that is
+/// not known.
+pub(super) fn in_use(used_by: Option<i32>) -> Option<String> {
+    Some(match used_by? {
+        0 => "in use".to_owned(),
+        pid => format!("in use by process {pid}"),
+    })
 }
 
 fn quarantined(aside: &Quarantined) -> String {

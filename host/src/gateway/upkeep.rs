@@ -92,23 +92,40 @@ async fn count_queues(store: Store, sessions: Arc<Registry>) {
                 continue;
             }
         };
-        shown.extend(
-            sessions
-                .all()
-                .iter()
-                .map(|handle| handle.client().to_string()),
-        );
-        shown.extend(counts.iter().map(|(client, ..)| client.clone()));
-        for client in &shown {
-            for place in QUEUE_PLACES {
-                let there = counts
-                    .iter()
-                    .find(|(whose, at, _)| whose == client && *at == place);
-                let count = there.map_or(0, |(_, _, count)| *count);
-                metrics::gauge!("wharf_queue_messages", "session" => client.clone(), "state" => place).set(count as f64);
-            }
+        let there = sessions
+            .all()
+            .iter()
+            .map(|handle| handle.client().to_string())
+            .collect();
+        for (client, place, count) in gauges(&mut shown, there, &counts) {
+            metrics::gauge!("wharf_queue_messages", "session" => client, "state" => place)
+                .set(count as f64);
         }
     }
+}
+
+/// The values of the metric: session, state and number of messages. `shown` are the sessions of the
+/// previous count, and becomes those of this one.
+///
+/// A session that has neither a supervisor nor messages any more is set to 0 once. The metrics
+/// library cannot remove a single series, so that 0 stays until the restart.
+fn gauges(
+    shown: &mut BTreeSet<String>,
+    mut there: BTreeSet<String>,
+    counts: &[(String, &'static str, u64)],
+) -> Vec<(String, &'static str, u64)> {
+    there.extend(counts.iter().map(|(client, ..)| client.clone()));
+    let values = there.union(shown).flat_map(|client| {
+        QUEUE_PLACES.map(|place| {
+            let of = counts
+                .iter()
+                .find(|(whose, at, _)| whose == client && *at == place);
+            (client.clone(), place, of.map_or(0, |(_, _, count)| *count))
+        })
+    });
+    let values = values.collect();
+    *shown = there;
+    values
 }
 
 async fn tidy(config: Arc<Config>, sessions: Arc<Registry>) {
@@ -236,11 +253,7 @@ impl Steps {
 }
 
 fn before(age: Millis) -> Timestamp {
-    Timestamp(
-        Timestamp::now()
-            .0
-            .saturating_sub(i64::try_from(age.0).unwrap_or(i64::MAX)),
-    )
+    Timestamp::now().minus(age.duration())
 }
 
 #[cfg(test)]
@@ -250,6 +263,42 @@ mod tests {
         model::{Address, Content, Envelope, Event, EventId, InboundMessage, MessageId},
         store::scratch,
     };
+
+    #[test]
+    fn a_session_that_is_gone_is_set_to_zero_once_and_then_forgotten() {
+        let mut shown = BTreeSet::new();
+        let mut of = |there: &[&str], counts: &[(&str, &'static str, u64)]| {
+            let there = there.iter().map(|client| (*client).to_owned()).collect();
+            let counts: Vec<_> = counts
+                .iter()
+                .map(|(client, place, count)| ((*client).to_owned(), *place, *count))
+                .collect();
+            gauges(&mut shown, there, &counts)
+                .into_iter()
+                .filter(|(_, place, _)| *place == QUEUE_PLACES[0])
+                .map(|(client, _, count)| (client, count))
+                .collect::<Vec<_>>()
+        };
+        let waiting = QUEUE_PLACES[0];
+        assert_eq!(
+            of(&["a", "b"], &[("a", waiting, 2), ("gone", waiting, 1)]),
+            [("a".into(), 2), ("b".into(), 0), ("gone".into(), 1)]
+        );
+        // A deleted session whose messages have not ended still has a queue.
+        assert_eq!(
+            of(&["a"], &[("gone", waiting, 1)]),
+            [("a".into(), 0), ("b".into(), 0), ("gone".into(), 1)]
+        );
+        assert_eq!(of(&["a"], &[]), [("a".into(), 0), ("gone".into(), 0)]);
+        assert_eq!(of(&["a"], &[]), [("a".into(), 0)]);
+    }
+
+    #[test]
+    fn an_age_without_an_end_is_before_everything() {
+        assert!(before(Millis(u64::MAX)) < Timestamp(0));
+        let now = Timestamp::now();
+        assert!(before(Millis(0)) >= now);
+    }
 
     #[tokio::test]
     async fn a_table_that_cannot_be_pruned_keeps_no_text_alive() {

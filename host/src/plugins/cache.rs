@@ -48,7 +48,7 @@ pub(super) enum CacheError {
 #[derive(Debug)]
 pub(super) struct Cache {
     dir: PathBuf,
-    /// None when it cannot be stored: then no entry is written or read.
+    /// None when it cannot be stored, or when there is no cache: then no entry is written or read.
     key: Option<[u8; 32]>,
     /// A hash of what compiled code depends on: version and settings of the engine, and the
     /// processor.
@@ -85,6 +85,15 @@ impl Cache {
         Ok(cache)
     }
 
+    /// No cache: every component is compiled, and nothing is read or written.
+    pub(super) fn none() -> Self {
+        Self {
+            dir: PathBuf::new(),
+            key: None,
+            engine: 0,
+        }
+    }
+
     /// The component with this SHA-256: from the cache, or compiled now and stored.
     pub(super) fn component(
         &self,
@@ -96,6 +105,9 @@ impl Cache {
             return Ok(found);
         }
         let compiled = Component::from_binary(engine, bytes)?;
+        if self.key.is_none() {
+            return Ok(compiled);
+        }
         if let Err(error) = self.keep(sha256, &compiled.serialize()?) {
             warn!(path = %self.dir.display(), %error, "a compiled plugin cannot be kept; the next start compiles it again");
         }

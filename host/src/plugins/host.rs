@@ -27,6 +27,8 @@ pub struct PluginReport {
     pub component: Option<String>,
     /// The extension points that it exports.
     pub points: Vec<&'static str>,
+    /// The settings of its entry that none of these points reads, by their keys.
+    pub unread_settings: Vec<&'static str>,
     /// Whether it works.
     pub state: PluginState,
 }

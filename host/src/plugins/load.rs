@@ -71,18 +71,22 @@ pub(super) struct Loader {
 }
 
 impl Loader {
-    /// A loader with room for the calls of this many plugins.
+    /// A loader with room for the calls of this many plugins. Without `cache`, every plugin is
+    /// compiled and nothing is stored.
     pub(super) fn new(
         settings: &config::Plugins,
-        cache: &Path,
+        cache: Option<&Path>,
         plugins: usize,
         kv: Arc<dyn KvStore>,
         secrets: Secrets,
     ) -> Result<Self, LoadError> {
         let engine =
             PluginEngine::new(plugins).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
-        let cache = Cache::open(cache, &engine.engine)
-            .map_err(|error| LoadError::Cache(error.to_string()))?;
+        let cache = match cache {
+            Some(dir) => Cache::open(dir, &engine.engine)
+                .map_err(|error| LoadError::Cache(error.to_string()))?,
+            None => Cache::none(),
+        };
         let linker = linker(&engine).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let (dir, timeout) = (settings.dir.clone(), settings.load_timeout.duration());
         Ok(Self {

@@ -5,9 +5,11 @@ use std::{fs, path::Path, sync::Arc};
 use tracing::warn;
 
 use super::{
+    check,
     guest::Plugin,
     host::{PluginHost, PluginReport, PluginState},
     load::{LoadError, Loader, Secrets, SelfDescription},
+    points::point::Setting,
     ports::KvStore,
     text::{MAX_NAME, PluginText},
 };
@@ -26,6 +28,30 @@ impl PluginHost {
         settings: &config::Plugins,
         entries: &[config::Plugin],
         cache_dir: &Path,
+        kv: Arc<dyn KvStore>,
+        secrets: Secrets,
+    ) -> Result<Self, LoadError> {
+        Self::load_with(settings, entries, Some(cache_dir), kv, secrets).await
+    }
+
+    /// Loads every enabled plugin as [`PluginHost::load`] does, without a cache of compiled code:
+    /// nothing is written to the disk.
+    ///
+    /// # Errors
+    /// As [`PluginHost::load`].
+    pub async fn load_uncached(
+        settings: &config::Plugins,
+        entries: &[config::Plugin],
+        kv: Arc<dyn KvStore>,
+        secrets: Secrets,
+    ) -> Result<Self, LoadError> {
+        Self::load_with(settings, entries, None, kv, secrets).await
+    }
+
+    async fn load_with(
+        settings: &config::Plugins,
+        entries: &[config::Plugin],
+        cache_dir: Option<&Path>,
         kv: Arc<dyn KvStore>,
         secrets: Secrets,
     ) -> Result<Self, LoadError> {
@@ -113,6 +139,7 @@ fn report(name: String, file: String, state: PluginState) -> PluginReport {
         file,
         component: None,
         points: vec![],
+        unread_settings: vec![],
         state,
     }
 }
@@ -126,6 +153,10 @@ fn loaded(plugin: &Plugin, description: &SelfDescription, file: String) -> Plugi
             .points
             .points()
             .map(|point| point.interface)
+            .collect(),
+        unread_settings: check::unread_settings(&plugin.entry, &plugin.points)
+            .into_iter()
+            .map(Setting::key)
             .collect(),
         ..report(plugin.entry.name.clone(), file, PluginState::Loaded)
     }

@@ -18,7 +18,7 @@ pub use journal::{Arrival, Journal, Unread};
 pub use pairing::PairingView;
 pub use passkey::{PasskeyStage, PasskeyStep, PasskeyView, PastPasskey};
 pub use profiles::{
-    Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, close_profiles,
-    discard, facts, prepare_root, profile_dir, shared_dir,
+    Cleanup, ProfileFacts, ProfileFate, ProfileProblem, check_profile, clean, discard, facts,
+    inspect_profile, inspect_root, prepare_root, profile_dir, profile_folders, shared_dir,
 };
 pub use supervisor::{Limits, Parts, spawn};

@@ -7,6 +7,8 @@ use sqlx::{
     ConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
+use tokio::time::timeout;
+use tracing::warn;
 
 use super::{
     addresses::{self, Addresses},
@@ -122,6 +124,15 @@ impl Store {
         })
     }
 
+    /// As [`Store::close`], but waits no longer than `limit`: a disk that hangs would otherwise keep
+    /// the process until it is killed. What was not written by then is lost with the process; what
+    /// was committed is not.
+    pub async fn close_within(&self, limit: Duration) {
+        if timeout(limit, self.close()).await.is_err() {
+            warn!(?limit, path = %self.path.display(), "the database did not close in time, as if its disk hung; what was still to be written is lost");
+        }
+    }
+
     /// Commits the queued writes and closes the file.
     pub async fn close(&self) {
         self.writer.close().await;
@@ -148,6 +159,8 @@ impl Store {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use tokio::sync::oneshot;
+
     use super::*;
 
     #[tokio::test]
@@ -168,6 +181,30 @@ mod tests {
             Store::open(&path).await,
             Err(StoreError::TooNew { .. })
         ));
+    }
+
+    #[tokio::test]
+    async fn a_close_does_not_wait_for_a_write_that_never_ends() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let store = Store::open(&dir.path().join("wharf.db"))
+            .await
+            .expect("store");
+        let (writer, (begun, is_begun)) = (store.writer.clone(), oneshot::channel());
+        let hangs = tokio::spawn(async move {
+            let work = writer.write(|_| {
+                Box::pin(async move {
+                    let _ = begun.send(());
+                    std::future::pending::<Result<(), StoreError>>().await
+                })
+            });
+            work.await
+        });
+        is_begun.await.expect("begun");
+        let closed = store.close_within(Duration::from_millis(50));
+        timeout(Duration::from_secs(30), closed)
+            .await
+            .expect("it waits for the write");
+        hangs.abort();
     }
 
     #[tokio::test]

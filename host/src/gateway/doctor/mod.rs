@@ -2,11 +2,13 @@
 //!
 //! The doctor does not disturb a running gateway. If one runs on this configuration, the doctor
 //! asks it through its API. Only if none is running does the doctor start a browser, on a temporary
-//! profile.
+//! profile. It writes nothing into the session path: run as root before the first start, it would
+//! create files there that the gateway's user could not use.
 
 mod finding;
 mod machine;
 mod page;
+mod places;
 mod profiles;
 mod running;
 
@@ -16,7 +18,7 @@ pub use self::finding::Finding;
 use super::{check, instance, usable_profile};
 use crate::{
     config::{Config, Sources},
-    plugins::PluginState,
+    plugins::{PluginReport, PluginState},
 };
 
 /// Runs all checks and passes each finding to `tell` as soon as it is known. Returns true if
@@ -36,6 +38,7 @@ pub async fn examine(
         }
     };
     take(machine::examine(config).await);
+    take(places::examine(config));
     take(profiles::examine(config));
     take(plugins(config, Arc::clone(&sources)).await);
     match running::examine(config, &sources)
@@ -43,7 +46,7 @@ pub async fn examine(
         .or_else(|| silent(config))
     {
         Some(findings) => take(findings),
-        None if open_page => take(vec![page::examine(config).await]),
+        None if open_page => take(page::examine(config).await),
         None => {}
     }
     well
@@ -53,10 +56,15 @@ pub async fn examine(
 /// either, so no browser is started.
 fn silent(config: &Config) -> Option<Vec<Finding>> {
     let (path, port) = (config.sessions.path.display(), config.server.port);
-    let seen = format!(
-        "a gateway uses the session path {path} ({}), but none answers on port {port}",
-        instance::holder(&config.sessions.path)?
-    );
+    let holder = instance::holder(&config.sessions.path)?;
+    let uses = format!("a gateway uses the session path {path} ({holder})");
+    if port == 0 {
+        let seen = format!(
+            "{uses}, but where it listens is not known: with [server] port = 0 the system has chosen the port"
+        );
+        return Some(vec![Finding::look(seen, "set a port to check it too")]);
+    }
+    let seen = format!("{uses}, but none answers on port {port}");
     let advice = "it listens elsewhere, is still starting, or hangs: look at its log; a second gateway cannot be started on the same session path";
     Some(vec![Finding::look(seen, advice)])
 }
@@ -64,20 +72,30 @@ fn silent(config: &Config) -> Option<Vec<Finding>> {
 async fn plugins(config: &Config, sources: Arc<Sources>) -> Vec<Finding> {
     match check::plugins(config, sources).await {
         Ok(reports) if reports.is_empty() => vec![Finding::good("no plugin is enabled")],
-        Ok(reports) => reports
-            .iter()
-            .map(|report| match report.state {
-                PluginState::Failed(_) => Finding::look(
-                    check::line(report),
-                    "the gateway starts without it; see its [[plugin]] entry and its README",
-                ),
-                // A plugin that is not enabled is not a problem.
-                _ => Finding::good(check::line(report)),
-            })
-            .collect(),
+        Ok(reports) => reports.iter().flat_map(plugin).collect(),
         Err(error) => vec![Finding::look(
             error.to_string(),
             "the gateway does not start: repair the plugin or its [[plugin]] entry",
         )],
     }
+}
+
+/// Reports a plugin, and the settings of its entry that have no effect.
+fn plugin(report: &PluginReport) -> Vec<Finding> {
+    let seen = check::summary(report);
+    let mut findings = vec![match report.state {
+        PluginState::Failed(_) => Finding::look(
+            seen,
+            "the gateway starts without it; see its [[plugin]] entry and its README",
+        ),
+        // A plugin that is not enabled is not a problem.
+        _ => Finding::good(seen),
+    }];
+    findings.extend(check::unread(report).map(|unread| {
+        Finding::look(
+            format!("plugin {}: {unread}", report.name),
+            "remove the setting from its [[plugin]] entry, or use a plugin that reads it",
+        )
+    }));
+    findings
 }

@@ -1,85 +1,142 @@
 //! Checks a gateway that is running on this configuration: its sessions, its receivers, and which
 //! parts of the contract with WhatsApp Web its pages keep.
 
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde_json::Value;
 
 use super::finding::Finding;
 use crate::{
     config::{Config, Sources},
-    gateway::local::LocalGateway,
+    gateway::local::{CallError, LocalError, LocalGateway, RunningGateway},
 };
 
-/// Checks the running gateway. Returns `None` if no gateway answers.
+/// Checks the running gateway. Returns `None` if no gateway answers, or if the configuration does
+/// not say where one would.
+///
+/// What cannot be looked at is a finding too: a doctor that was refused has not found that all is
+/// well.
 pub(super) async fn examine(config: &Config, sources: &Sources) -> Option<Vec<Finding>> {
-    let gateway = LocalGateway::of(config, sources).ok()?;
+    let gateway = match recognise(config, sources).await {
+        Ok(gateway) => gateway,
+        Err(LocalError::NoPort | LocalError::Silent { .. }) => return None,
+        Err(LocalError::Foreign { base, seen }) => {
+            let seen = format!("another program answers at {base} ({seen})");
+            let advice = "stop that program, or set [server] port";
+            return Some(vec![Finding::look(seen, advice)]);
+        }
+        Err(error @ LocalError::Client(_)) => {
+            let advice = "without it a running gateway cannot be asked";
+            return Some(vec![Finding::look(error.to_string(), advice)]);
+        }
+    };
     let base = gateway.base();
-    let alive = gateway.alive().await.ok()?;
-    if !alive.is_success() {
-        let seen = format!("another program answers at {base} ({alive})");
-        return Some(vec![Finding::look(
-            seen,
-            "stop that program, or set [server] port",
-        )]);
-    }
     let mut findings = vec![Finding::good(format!("a gateway runs at {base}"))];
-    let get = async |path: &str| gateway.call(Method::GET, path, &[]).await;
-    if let Ok(answer) = get("/readyz").await
-        && !answer.status().is_success()
-    {
-        let said: Value = answer.json().await.unwrap_or_default();
-        let seen = format!(
-            "it does not accept messages at the moment: {}",
-            said["problems"][0]
-                .as_str()
-                .unwrap_or("it does not say why")
-        );
+    findings.extend(readiness(&gateway).await);
+    // With `[api] open_metrics` they need no key.
+    let metrics = gateway.text(Method::GET, "/metrics", &[]).await;
+    findings.extend(metrics.as_ref().ok().and_then(|text| unreadable(text)));
+    let sessions = get(&gateway, "/v1/sessions").await;
+    if matches!(sessions, Err(CallError::NoKey)) {
+        // The other calls need a key too.
         findings.push(Finding::look(
-            seen,
-            "see \"When the database is in trouble\" in docs/operations.md",
+            "it requires an API key",
+            "set WHARF_API_KEY to one of its keys to check the sessions too",
         ));
+        return Some(findings);
     }
-    if let Ok(answer) = get("/metrics").await
-        && answer.status().is_success()
-    {
-        findings.extend(unreadable(&answer.text().await.unwrap_or_default()));
-    }
-    match get("/v1/sessions").await {
-        Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED => {
-            findings.push(Finding::look(
-                "it requires an API key",
-                "set WHARF_API_KEY to one of its keys to check the sessions too",
-            ));
+    findings.extend(metrics.err().map(|error| unseen("/metrics", &error)));
+    for session in rows("/v1/sessions", sessions, "sessions", &mut findings) {
+        let Some(id) = session["id"].as_str() else {
+            findings.push(incomplete("/v1/sessions", "id"));
+            continue;
+        };
+        let path = format!("/v1/sessions/{id}");
+        match get(&gateway, &path).await {
+            Ok(info) if info["state"].is_string() => findings.extend(self::session(id, &info)),
+            Ok(_) => findings.push(incomplete(&path, "state")),
+            Err(error) => findings.push(unseen(&path, &error)),
         }
-        Ok(answer) => {
-            let list: Value = answer.json().await.unwrap_or_default();
-            for session in list["sessions"].as_array().into_iter().flatten() {
-                let id = session["id"].as_str().unwrap_or_default();
-                let info: Value = match get(&format!("/v1/sessions/{id}")).await {
-                    Ok(answer) => answer.json().await.unwrap_or_default(),
-                    Err(_) => Value::Null,
-                };
-                findings.extend(self::session(id, &info));
-            }
-        }
-        Err(error) => findings.push(Finding::look(
-            format!("it does not answer /v1/sessions: {error}"),
-            "look at its log",
-        )),
     }
-    if let Ok(answer) = get("/v1/deliveries/receivers").await
-        && answer.status().is_success()
-    {
-        let list: Value = answer.json().await.unwrap_or_default();
-        findings.extend(
-            list["receivers"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(receiver),
-        );
-    }
+    let path = "/v1/deliveries/receivers";
+    let receivers = get(&gateway, path).await;
+    let receivers = rows(path, receivers, "receivers", &mut findings);
+    findings.extend(receivers.iter().filter_map(receiver));
     Some(findings)
+}
+
+async fn recognise(config: &Config, sources: &Sources) -> Result<RunningGateway, LocalError> {
+    LocalGateway::of(config, sources)?.recognise().await
+}
+
+async fn get(gateway: &RunningGateway, path: &str) -> Result<Value, CallError> {
+    gateway.json(Method::GET, path, &[]).await
+}
+
+/// Reports a gateway that does not accept messages; `None` if it does.
+async fn readiness(gateway: &RunningGateway) -> Option<Finding> {
+    let (status, said) = match gateway.probe("/readyz").await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let seen = format!("it does not answer /readyz: {error}");
+            return Some(Finding::look(seen, LOG));
+        }
+    };
+    if status.is_success() && said["status"] == "ready" {
+        return None;
+    }
+    let seen = match said["problems"][0].as_str() {
+        Some(problem) => format!("it does not accept messages at the moment: {problem}"),
+        None => format!("it does not say whether it accepts messages: {status}"),
+    };
+    Some(Finding::look(
+        seen,
+        "see \"When the database is in trouble\" in docs/operations.md",
+    ))
+}
+
+/// The list of this name in an answer. An answer without it becomes a finding.
+fn rows(
+    path: &str,
+    answer: Result<Value, CallError>,
+    name: &str,
+    findings: &mut Vec<Finding>,
+) -> Vec<Value> {
+    match answer.map(|mut answer| answer.get_mut(name).map(Value::take)) {
+        Ok(Some(Value::Array(rows))) => return rows,
+        Ok(_) => findings.push(incomplete(path, name)),
+        Err(error) => findings.push(unseen(path, &error)),
+    }
+    vec![]
+}
+
+const LOG: &str = "look at its log";
+
+/// Reports what could not be looked at.
+fn unseen(path: &str, error: &CallError) -> Finding {
+    let (seen, advice) = match error {
+        CallError::Refused { status, detail } => (
+            detail.as_ref().map_or_else(
+                || status.to_string(),
+                |detail| format!("{status}: {detail}"),
+            ),
+            match status.as_u16() {
+                403 => "set WHARF_API_KEY to a key for all sessions with the scopes read and admin",
+                429 => "it has too much to do at the moment: try again later",
+                _ => LOG,
+            },
+        ),
+        CallError::NoKey => (error.to_string(), "set WHARF_API_KEY to one of its keys"),
+        CallError::Silent { .. } | CallError::Unreadable { .. } => (error.to_string(), LOG),
+    };
+    Finding::look(format!("{path} could not be checked: {seen}"), advice)
+}
+
+/// Reports an answer that lacks what every such answer has.
+fn incomplete(path: &str, name: &str) -> Finding {
+    Finding::look(
+        format!("{path} could not be checked: its answer has no {name:?}"),
+        "run the doctor of the same version as the gateway",
+    )
 }
 
 /// Reports a receiver of events that fails or has dead letters; `None` for any other.
@@ -222,6 +279,125 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::gateway::fake::{FakeProgram, json as answer};
+
+    /// A healthy gateway, but for the paths that `other` answers.
+    async fn examined(other: impl Fn(&str) -> Option<String> + Send + 'static) -> Vec<String> {
+        let program = FakeProgram::start(move |path| {
+            other(path).unwrap_or_else(|| match path {
+                "/livez" => answer(200, r#"{"status":"ok"}"#),
+                "/readyz" => answer(200, r#"{"status":"ready","problems":[]}"#),
+                "/metrics" => answer(200, "# TYPE wharf_events_total counter\n"),
+                "/v1/sessions" => answer(200, r#"{"sessions":[{"id":"shop"}]}"#),
+                "/v1/sessions/shop" => answer(200, r#"{"state":"ready","reason":"connected"}"#),
+                "/v1/deliveries/receivers" => answer(200, r#"{"receivers":[]}"#),
+                _ => answer(404, ""),
+            })
+        })
+        .await;
+        let findings = examine(&program.config(), &FakeProgram::sources()).await;
+        let findings = findings.expect("a program answers");
+        findings.iter().map(ToString::to_string).collect()
+    }
+
+    #[tokio::test]
+    async fn a_healthy_gateway_has_nothing_to_look_at() {
+        let said = examined(|_| None).await;
+        assert!(said.iter().all(|line| line.starts_with("ok")), "{said:?}");
+        assert_eq!(said.len(), 2, "{said:?}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_looked_at_is_a_finding_with_status_and_detail() {
+        for path in [
+            "/metrics",
+            "/v1/sessions",
+            "/v1/sessions/shop",
+            "/v1/deliveries/receivers",
+        ] {
+            for (status, body, seen) in [
+                (
+                    403,
+                    r#"{"detail":"the key lacks it"}"#,
+                    "403 Forbidden: the key lacks it",
+                ),
+                (429, "", "429 Too Many Requests"),
+                (
+                    500,
+                    r#"{"detail":"an internal error"}"#,
+                    "500 Internal Server Error: an internal error",
+                ),
+                (
+                    503,
+                    r#"{"message":"busy"}"#,
+                    "503 Service Unavailable: busy",
+                ),
+                (200, "<html></html>", "is not the expected JSON"),
+                (200, r#"{"sess"#, "is not the expected JSON"),
+                (200, "{}", "its answer has no"),
+                (204, "", "its answer has no"),
+            ] {
+                if path == "/metrics" && status < 400 {
+                    // Its body is text, and may have no lines.
+                    continue;
+                }
+                let said =
+                    examined(move |asked| (asked == path).then(|| answer(status, body))).await;
+                let look = said
+                    .iter()
+                    .filter(|line| line.starts_with("LOOK"))
+                    .collect::<Vec<_>>();
+                let wanted = format!("{path} could not be checked: ");
+                assert!(
+                    look.len() == 1 && look[0].contains(&wanted) && look[0].contains(seen),
+                    "{path} {status} {body}: {said:?}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn readiness_is_what_the_gateway_says_and_not_a_status() {
+        let full =
+            r#"{"status":"not_ready","code":"storage_full","problems":["the disk is full"]}"#;
+        for (status, body, seen) in [
+            (
+                503,
+                full,
+                "it does not accept messages at the moment: the disk is full",
+            ),
+            (
+                200,
+                "<html></html>",
+                "it does not say whether it accepts messages: 200 OK",
+            ),
+            (500, "", "it does not say whether it accepts messages: 500"),
+        ] {
+            let said =
+                examined(move |path| (path == "/readyz").then(|| answer(status, body))).await;
+            assert!(said[1].contains(seen), "{said:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_missing_key_is_said_once() {
+        let said = examined(|path| path.starts_with("/v1/").then(|| answer(401, ""))).await;
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[1].contains("it requires an API key"), "{said:?}");
+    }
+
+    #[tokio::test]
+    async fn another_program_is_sent_no_key() {
+        let program = FakeProgram::start(|_| answer(200, "<html></html>")).await;
+        let findings = examine(&program.config(), &FakeProgram::sources()).await;
+        let findings = findings.expect("a program answers");
+        assert!(
+            findings.len() == 1 && findings[0].seen.contains("another program answers at"),
+            "{findings:?}"
+        );
+        assert_eq!(program.asked(), ["/livez"]);
+        assert!(program.keys_received().is_empty());
+    }
 
     #[test]
     fn rows_that_cannot_be_read_are_counted_by_table() {

@@ -10,7 +10,7 @@ use std::{
 use nix::{errno::Errno, sys::statvfs::statvfs};
 use tracing::warn;
 
-use super::layout::{auth_dir, private_dir, probe, profile_dir, shelf};
+use super::layout::{auth_dir, may_write, private_dir, probe, profile_dir, shelf};
 use crate::{
     files::{self, Exposed},
     model::ClientId,
@@ -97,6 +97,31 @@ pub fn check_profile(root: &Path, client: &ClientId) -> Result<(), ProfileProble
     space(place, 0)?;
     probe(place).map_err(|error| full_or(place, error))?;
     Ok(files::private_folder(PROFILE, &profile)?)
+}
+
+/// Checks the profile of a session as far as that is possible without changing anything. That it
+/// can be written is judged by permissions and by the kind of mount. Whether other users can open
+/// it is not checked.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn inspect_profile(root: &Path, client: &ClientId) -> Result<(), ProfileProblem> {
+    let (auth, profile) = (auth_dir(root), profile_dir(root, client));
+    let mut place = None;
+    for part in [root, &auth, &profile] {
+        if directory(part)? {
+            place = Some(part);
+        }
+    }
+    match place {
+        // The start creates it, see `inspect_root`.
+        None => Ok(()),
+        Some(place) => {
+            inside(root, place)?;
+            space(place, 0)?;
+            may_write(place).map_err(|error| full_or(place, error))
+        }
+    }
 }
 
 /// Whether the path is a directory (true) or does not exist (false).
@@ -195,19 +220,18 @@ fn full_or(path: &Path, error: io::Error) -> ProfileProblem {
     }
 }
 
-/// Removes the permissions of other users from all profiles: a login that another program made is
-/// often readable by everybody. A profile for which this fails is logged, and no browser starts on
-/// it ([`check_profile`]).
-pub fn close_profiles(root: &Path) {
-    for folder in [auth_dir(root), shelf(root)] {
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir())
-                && let Err(exposed) = files::private_folder(PROFILE, &entry.path())
-            {
-                warn!("{exposed}");
-            }
-        }
-    }
+/// The folders of all profiles below the session root: of sessions, of other programs, and those
+/// that were set aside. Links are left out.
+#[must_use]
+pub fn profile_folders(root: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = [auth_dir(root), shelf(root)]
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten())
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
 }
 
 #[cfg(test)]
@@ -233,11 +257,26 @@ mod tests {
     fn a_profile_is_good_before_and_after_it_is_made_and_is_made_private() {
         let dir = tempfile::tempdir().expect("tempdir");
         let client: ClientId = "a".parse().expect("id");
-        check_profile(dir.path(), &client).expect("can be made");
         let profile = profile_dir(dir.path(), &client);
+        let missing = dir.path().join("missing");
+        for root in [dir.path(), &missing] {
+            inspect_profile(root, &client).expect("can be made");
+        }
+        assert_eq!(
+            fs::read_dir(dir.path()).expect("read").count(),
+            0,
+            "an inspection makes nothing"
+        );
+        check_profile(dir.path(), &client).expect("can be made");
         assert!(!profile.exists(), "a check makes no profile");
         fs::create_dir(&profile).expect("made");
         fs::set_permissions(&profile, fs::Permissions::from_mode(0o755)).expect("opened");
+        inspect_profile(dir.path(), &client).expect("good");
+        assert_eq!(
+            fs::metadata(&profile).expect("meta").permissions().mode() & 0o777,
+            0o755,
+            "an inspection changes nothing"
+        );
         check_profile(dir.path(), &client).expect("good");
         assert_eq!(
             fs::metadata(&profile).expect("meta").permissions().mode() & 0o777,
@@ -271,7 +310,16 @@ mod tests {
             tempfile::tempdir().expect("tempdir"),
         );
         let root = dir.path();
-        let check = |name: &str| check_profile(root, &name.parse().expect("id"));
+        let check = |name: &str| {
+            let client = name.parse().expect("id");
+            let inspected = inspect_profile(root, &client).expect_err("inspected");
+            let checked = check_profile(root, &client);
+            assert_eq!(
+                checked.as_ref().map_err(ToString::to_string),
+                Err(inspected.to_string())
+            );
+            checked
+        };
         private_dir(&auth_dir(root)).expect("made");
         let place = |name: &str| auth_dir(root).join(format!("session-{name}"));
 

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nix::unistd::{AccessFlags, access};
+
 use crate::model::ClientId;
 
 /// Caches, which Chromium recreates when they are missing.
@@ -64,6 +66,36 @@ pub fn prepare_root(root: &Path) -> io::Result<()> {
     probe(root)
 }
 
+/// Finds out, without changing anything, whether [`prepare_root`] can create and write the session
+/// root. Returns whether the root exists; otherwise the first start creates it.
+///
+/// # Errors
+/// Why it cannot be created or written, judged by permissions and by the kind of mount.
+pub fn inspect_root(root: &Path) -> io::Result<bool> {
+    let auth = auth_dir(root);
+    let there = auth
+        .ancestors()
+        .find(|path| fs::symlink_metadata(path).is_ok());
+    // A relative path ends in the working directory.
+    let there = there
+        .filter(|path| !path.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    if !fs::metadata(there)?.is_dir() {
+        return Err(io::Error::other(format!(
+            "{} is not a directory",
+            there.display()
+        )));
+    }
+    may_write(there)?;
+    Ok(root.exists())
+}
+
+/// Whether files can be created in a folder, by its permissions and the kind of its mount.
+pub(super) fn may_write(dir: &Path) -> io::Result<()> {
+    access(dir, AccessFlags::W_OK | AccessFlags::X_OK)?;
+    Ok(())
+}
+
 /// Creates a folder, and its missing parents, with mode 0700.
 pub(super) fn private_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new()
@@ -93,4 +125,29 @@ pub(super) fn relative(root: &Path, path: &Path) -> String {
 /// `IndexedDB` never held one.
 pub(super) fn may_hold_login(profile: &Path) -> bool {
     profile.join("Default/Local Storage").is_dir() || profile.join("Default/IndexedDB").is_dir()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_is_inspected_without_being_made() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let root = dir.path().join("one/two");
+        assert!(!inspect_root(&root).expect("can be made"));
+        assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 0);
+        prepare_root(&root).expect("made");
+        assert!(inspect_root(&root).expect("good"));
+
+        let file = dir.path().join("file");
+        fs::write(&file, "").expect("written");
+        for root in [file.join("root"), file] {
+            let error = inspect_root(&root).expect_err("a file").to_string();
+            assert!(error.contains("file is not a directory"), "{error}");
+        }
+        let lost = dir.path().join("lost");
+        std::os::unix::fs::symlink("/nowhere-at-all", &lost).expect("linked");
+        inspect_root(&lost).expect_err("a link to nothing");
+    }
 }

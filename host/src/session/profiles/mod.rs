@@ -22,10 +22,10 @@ use std::{io, path::PathBuf};
 
 pub use adopt::{Adopted, adopt};
 pub use archive::{Archived, backup, restore};
-pub use check::{ProfileProblem, check_profile, close_profiles};
+pub use check::{ProfileProblem, check_profile, inspect_profile, profile_folders};
 pub use clean::{Cleanup, ProfileFate, clean, discard};
 pub use facts::{ListedProfile, Login, ProfileFacts, facts, list, unadopted};
-pub use layout::{prepare_root, profile_dir, shared_dir};
+pub use layout::{inspect_root, prepare_root, profile_dir, shared_dir};
 pub use quarantine::{Quarantined, bring_back, quarantined, set_aside};
 
 use crate::{browser::BrowserError, model::ClientId};

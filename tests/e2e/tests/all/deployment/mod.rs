@@ -156,7 +156,7 @@ async fn health_is_a_line_and_an_exit_status() -> Result<()> {
         .to_owned();
     let (status, said) = ask(&other, &["health"]).await?;
     ensure!(
-        status == Some(1) && said.contains("not as this gateway"),
+        status == Some(1) && said.contains("another program answers at"),
         "{status:?} {said}"
     );
     ensure!(gateway.stop(LIMIT).await?.success());
