@@ -76,7 +76,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn spawn(parts: Parts) -> SessionHandle {
     let (commands, inbox) = mpsc::channel(COMMANDS);
-    let (snapshot_tx, snapshot) = watch::channel(Snapshot::new("not started yet"));
+    // A session that is not started publishes nothing, but its login is there all the same.
+    let (snapshot_tx, snapshot) = watch::channel(Snapshot {
+        linked: parts.linked,
+        ..Snapshot::new("not started yet")
+    });
     let (ready_tx, ready_page) = watch::channel(None);
     let (any_tx, any_page) = watch::channel(None);
     let handle = SessionHandle {
