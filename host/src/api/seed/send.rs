@@ -229,12 +229,13 @@ async fn send(
 }
 
 /// The request as its caller wrote it, with the session of the query when the body names none: the
-/// same body for another session is another request. An invalid session is refused by [`parse`].
+/// same body for another session is another request. None when [`parse`] refuses the session: it is
+/// invalid, or the query and the body name two.
 fn normalized(defaults: &Defaults, query: &ClientQuery, body: &[u8]) -> Option<NormalizedRequest> {
-    let client = query
-        .client(defaults)
-        .unwrap_or_else(|_| defaults.client.clone());
-    NormalizedRequest::seed(&client, body)
+    let client = query.client(defaults).ok()?;
+    NormalizedRequest::seed(&client, body).filter(|request| {
+        query.client_id.is_none() || request.0.get("session") == Some(&client.as_str().into())
+    })
 }
 
 /// The error for a fault in the body, with the codes of this call.
@@ -345,13 +346,14 @@ mod tests {
             client: "default".parse().expect("id"),
             region: None,
         };
-        let digested = |query: Option<&str>, body_names: Option<&str>| {
+        let normalized = |query: Option<&str>, body_names: Option<&str>| {
             let query = ClientQuery {
                 client_id: query.map(str::to_owned),
             };
             let body = json!({"number": "4915123456789", "message": "hi", "clientId": body_names});
-            normalized(&defaults, &query, body.to_string().as_bytes()).expect("an object")
+            normalized(&defaults, &query, body.to_string().as_bytes())
         };
+        let digested = |query, body_names| normalized(query, body_names).expect("a request");
         assert_ne!(digested(Some("a"), None), digested(Some("b"), None));
         assert_ne!(digested(Some("a"), None), digested(None, None));
         for (query, body_names) in [(Some("a"), Some("a")), (None, Some("a"))] {
@@ -361,5 +363,8 @@ mod tests {
         for (query, body_names) in [(Some("default"), None), (None, Some("default"))] {
             assert_eq!(digested(query, body_names), digested(None, None));
         }
+        // A repeated request with a session that is refused is refused, too.
+        assert_eq!(normalized(Some(""), None), None);
+        assert_eq!(normalized(Some("b"), Some("a")), None);
     }
 }
