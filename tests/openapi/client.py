@@ -12,6 +12,7 @@ from wharf_client.api.deliveries import get_delivery, list_deliveries
 from wharf_client.api.messages import get_message, list_messages
 from wharf_client.api.sessions import get_session, list_sessions, send_message
 from wharf_client.models import (
+    AcceptedEntry,
     AcceptedMessage,
     DeliveryPage,
     DeliveryState,
@@ -23,6 +24,7 @@ from wharf_client.models import (
     SessionDetails,
     SessionList,
     SessionState,
+    TextContent,
 )
 
 TEXT = "from a client that was made of the document"
@@ -66,7 +68,8 @@ def main(address, key):
 
     message = until("the message's outcome", outcome)
     assert message.message_id == accepted.parsed.message_id and message.outcome is not None, message
-    assert [entry.what for entry in message.history][0] == "accepted", message.history
+    assert isinstance(message.content, TextContent) and message.content.text == TEXT, message.content
+    assert isinstance(message.history[0], AcceptedEntry), message.history
 
     page = list_messages.sync(client=client, session="default", state=RowState.SENT, limit=10)
     assert isinstance(page, MessagePage), page

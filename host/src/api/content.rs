@@ -1,17 +1,20 @@
 //! The content of a message in requests and responses: one field for each kind. The kinds
 //! themselves define the fields and the values they may have.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use serde::{Deserialize, de::IgnoredAny};
-use serde_json::Value;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde_json::{Value, json};
 
 use super::{
     error::{ApiError, Code},
     object,
 };
 use crate::{
-    model::{Asked, CallFields, Content, InvalidContent, MessageId, Region, Text, TextFields},
+    model::{
+        Asked, CallFields, Content, InvalidContent, MessageId, Region, ShownText, Text, TextFields,
+    },
     outbox::{AcceptError, Requested},
     plugins::RenderRequest,
     services::SendFailure,
@@ -151,21 +154,99 @@ pub(super) fn bare(text: &str) -> Result<MessageId, ApiError> {
     Ok(crate::model::target(text)?)
 }
 
-/// The content of a message as it is shown to callers, with its `kind`.
-pub(super) fn shape(content: &Content) -> Value {
-    // Every shown content can be serialized.
-    let shown = content.shown().unwrap_or_default();
-    let mut said = match content {
-        Content::Text(_) => shown,
-        _ => [(content.kind().to_owned(), shown)].into_iter().collect(),
-    };
-    said["kind"] = content.kind().into();
-    said
+/// The `kind` of a content that was deleted.
+const REDACTED: &str = "redacted";
+
+/// The content of a message in responses: the fields of a request, with the `kind`.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct ShownContent(Value);
+
+impl ShownContent {
+    pub(super) fn new(content: &Content) -> Self {
+        // Every shown content can be serialized.
+        let shown = content.shown().unwrap_or_default();
+        let mut fields = match content {
+            Content::Text(_) => shown,
+            _ => [(content.kind().to_owned(), shown)].into_iter().collect(),
+        };
+        fields["kind"] = content.kind().into();
+        Self(fields)
+    }
+
+    /// In place of a content that was deleted.
+    pub(super) fn redacted() -> Self {
+        Self(json!({"kind": REDACTED}))
+    }
+}
+
+/// One form for each kind, distinguished by `kind`.
+impl JsonSchema for ShownContent {
+    fn schema_name() -> Cow<'static, str> {
+        "MessageContent".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut forms: Vec<Schema> = Vec::new();
+        for (kind, schema) in Content::schemas() {
+            let fields = if kind == "text" {
+                // The fields of a text stand beside `kind`.
+                ShownText::json_schema(generator)
+            } else {
+                let schema = schema(generator);
+                let description = schema.get("description").cloned();
+                json_schema!({"type": "object", "description": description, "properties": {kind: schema}, "required": [kind]})
+            };
+            forms.push(form(kind, fields));
+        }
+        let redacted = json_schema!({"type": "object", "description": "The content was deleted.", "properties": {}, "required": []});
+        forms.push(form(REDACTED, redacted));
+        json_schema!({"description": "The content of a message, in the fields of a request, with its `kind`.", "oneOf": forms})
+    }
+}
+
+/// Adds `kind` to the schema of a kind's fields, and the title by which generated clients call the
+/// form.
+fn form(kind: &str, mut fields: Schema) -> Schema {
+    let (first, rest) = kind.split_at_checked(1).unwrap_or_default();
+    let title = format!("{}{rest}Content", first.to_uppercase());
+    fields.insert("title".into(), title.into());
+    if let Some(properties) = fields.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("kind".into(), json!({"type": "string", "const": kind}));
+    }
+    if let Some(required) = fields.get_mut("required").and_then(Value::as_array_mut) {
+        required.insert(0, "kind".into());
+    }
+    fields
 }
 
 #[cfg(test)]
 mod tests {
+    use schemars::generate::SchemaSettings;
+
     use super::*;
+    use crate::model::content::tests::every_kind;
+
+    #[test]
+    fn every_kind_of_content_in_a_response_matches_its_schema() {
+        let generator = SchemaSettings::draft2020_12()
+            .for_serialize()
+            .into_generator();
+        let schema = generator.into_root_schema_for::<ShownContent>();
+        let validator = jsonschema::validator_for(schema.as_value()).expect("a schema");
+        for content in every_kind() {
+            let shown = json!(ShownContent::new(&content));
+            assert!(validator.is_valid(&shown), "{shown}");
+        }
+        assert!(validator.is_valid(&json!(ShownContent::redacted())));
+        for other in [
+            json!({"kind": "text"}),
+            json!({"kind": "letter"}),
+            json!({}),
+        ] {
+            assert!(!validator.is_valid(&other), "{other}");
+        }
+    }
 
     #[test]
     fn without_a_text_an_empty_list_of_mentions_is_none_and_others_are_refused() {

@@ -1,5 +1,6 @@
 //! The deletion of a message.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -63,7 +64,7 @@ struct Bridge {
 }
 
 /// A deletion in responses.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShownDelete {
     /// The message that is deleted.

@@ -1,5 +1,6 @@
 //! A new text for a message that was already sent.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -62,7 +63,7 @@ struct Bridge {
 }
 
 /// An edit in responses.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShownEdit {
     /// The message that is changed.

@@ -18,7 +18,7 @@ pub trait Kind: Clone + PartialEq + Sized {
     /// The form in requests. [`NotYet`] marks a kind that this version cannot send.
     type Asked: Asked<Self>;
     /// The form in responses.
-    type Shown: Serialize;
+    type Shown: Serialize + JsonSchema;
     /// The version of the stored form that is written.
     const STORED: u32;
 

@@ -28,7 +28,7 @@ pub struct Location {
 
 impl Kind for Location {
     type Asked = LocationFields;
-    type Shown = LocationFields;
+    type Shown = ShownLocation;
     forms!(stored: 1 => Stored1; bridge: Bridge);
 
     fn body(&self) -> Option<&str> {
@@ -43,13 +43,13 @@ impl Kind for Location {
         };
     }
 
-    fn shown(&self) -> LocationFields {
+    fn shown(&self) -> ShownLocation {
         let Self {
             latitude,
             longitude,
             name,
         } = self.clone();
-        LocationFields {
+        ShownLocation {
             latitude,
             longitude,
             name,
@@ -65,7 +65,7 @@ impl Kind for Location {
     }
 }
 
-opaque!(LocationFields);
+opaque!(LocationFields, ShownLocation);
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Location")]
@@ -86,7 +86,7 @@ struct Bridge {
 }
 
 /// A geographic location.
-#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Location")]
 pub struct LocationFields {
@@ -101,6 +101,17 @@ pub struct LocationFields {
     /// The name shown beside the pin; at most 1000 bytes.
     #[schemars(length(max = 1000))]
     name: Option<String>,
+}
+
+/// A geographic location in responses.
+#[derive(Clone, Serialize, JsonSchema)]
+pub struct ShownLocation {
+    /// Latitude in degrees, −90 to 90.
+    pub latitude: f64,
+    /// Longitude in degrees, −180 to 180.
+    pub longitude: f64,
+    /// The name shown beside the pin; null if there is none.
+    pub name: Option<String>,
 }
 
 fn latitude<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

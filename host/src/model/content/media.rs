@@ -1,12 +1,13 @@
 //! A media file, by reference: a content never contains the bytes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::kind::{Kind, NotYet, drop_default, forms, opaque};
 
 /// The kind of a media file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum MediaKind {
@@ -106,7 +107,7 @@ struct Bridge {
 }
 
 /// A media file in responses.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShownMedia {
     /// How the file is shown.

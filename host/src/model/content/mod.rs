@@ -37,7 +37,7 @@ pub use contact::{Contact, ContactFields};
 pub use delete::{Delete, ShownDelete};
 pub use edit::{Edit, ShownEdit};
 pub use kind::{Asked, ContentCode, INVALID_TARGET, InvalidContent, Kind, NotYet, target};
-pub use location::{Location, LocationFields};
+pub use location::{Location, LocationFields, ShownLocation};
 pub use media::{Media, MediaKind, ShownMedia};
 pub use other::{OtherContent, ShownOther};
 pub use poll::{Poll, ShownPoll};
@@ -160,6 +160,13 @@ macro_rules! kinds {
                 match self {
                     $(Self::$Variant(kind) => serde_json::to_value(kind.shown()),)+
                 }
+            }
+
+            /// For each kind its name and the function that creates the schema of its form in
+            /// responses.
+            #[must_use]
+            pub fn schemas() -> Vec<(&'static str, CreateSchema)> {
+                vec![$((stringify!($name), described::<<$Kind as Kind>::Shown> as CreateSchema)),+]
             }
 
             fn store<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -290,6 +297,9 @@ impl<K: Kind> Serialize for BridgeForm<'_, K> {
         self.0.to_bridge(to)
     }
 }
+
+/// Creates the schema of one type.
+pub type CreateSchema = fn(&mut SchemaGenerator) -> Schema;
 
 /// The schema of a type, with the description repeated beside the reference.
 fn described<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {

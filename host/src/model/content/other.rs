@@ -1,5 +1,6 @@
 //! A content whose kind this version does not model, with WhatsApp's own name for it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Kind, NotYet, forms};
@@ -51,7 +52,7 @@ struct Bridge {
 }
 
 /// Such a content in responses.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ShownOther {
     /// WhatsApp's own type name.
     #[serde(rename = "type")]

@@ -1,5 +1,6 @@
 //! A question with options to choose from.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -69,7 +70,7 @@ struct Bridge {
 }
 
 /// A poll in responses.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 pub struct ShownPoll {
     /// The question.
     pub question: String,

@@ -1,5 +1,6 @@
 //! A reaction: an emoji on a message.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Kind, NotYet, forms, opaque};
@@ -53,7 +54,7 @@ struct Bridge {
 }
 
 /// A reaction in responses.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShownReaction {
     /// The message that the reaction is on.

@@ -93,7 +93,7 @@ pub struct TextFields {
 }
 
 /// A text in responses.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShownText {
     /// The text.
