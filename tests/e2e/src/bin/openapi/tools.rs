@@ -7,11 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
 use tokio::process::Command;
 use wharf_e2e::project;
 
-use crate::{KEY, prepared::Prepared};
+use crate::{KEY, met::Met, prepared::Prepared};
 
 /// Time limit of one tool, long enough for a busy machine.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -78,29 +77,33 @@ impl Tools {
     }
 
     /// Lets schemathesis generate calls about that session and check the answers against the
-    /// document. Returns false when it reported a problem.
-    pub(crate) async fn schemathesis(&self, session: &str, prepared: &Prepared) -> Result<bool> {
+    /// document. Adds the statuses of the answers to `met`. Returns false when it reported a
+    /// problem.
+    pub(crate) async fn schemathesis(
+        &self,
+        session: &str,
+        prepared: &Prepared,
+        met: &mut Met,
+    ) -> Result<bool> {
         let name = if session == "ready" {
             "default"
         } else {
             session
         };
-        let rules = fs::read_to_string(project::root().join("tests/openapi/schemathesis.toml"))?;
-        let values = |list: &[String]| json!(list).to_string();
-        let there = format!(
-            "\n[dictionaries]\nsession.values = [\"{name}\"]\nmessage.values = {}\norder.values = {}\ndelivery.values = {}\n",
-            values(&prepared.messages),
-            values(&prepared.orders),
-            values(&prepared.deliveries),
-        );
-        let file = self.folder.join(format!("schemathesis-{session}.toml"));
-        fs::write(&file, rules + &there)?;
+        let things = self.folder.join(format!("things-{session}.json"));
+        fs::write(&things, prepared.things(name).await?.to_string())?;
+        let counted = self.folder.join(format!("met-{session}.json"));
+        fs::write(&counted, "{}")?;
         println!("schemathesis, about the session that is {session}:");
         let mut st = self.command("st");
         st.env("SCHEMATHESIS_HOOKS", "hooks")
-            .env("PYTHONPATH", project::root().join("tests/openapi"));
+            .env("PYTHONPATH", project::root().join("tests/openapi"))
+            // The order of its sets, and with it the generated calls, is then the same in every run.
+            .env("PYTHONHASHSEED", "0")
+            .env("WHARF_THINGS", things)
+            .env("WHARF_MET", &counted);
         st.arg("--config-file")
-            .arg(&file)
+            .arg(project::root().join("tests/openapi/schemathesis.toml"))
             .args(["run", &format!("{}/openapi.json", self.url)]);
         st.args([
             "--url",
@@ -117,7 +120,9 @@ impl Tools {
                 "^/(v1/sessions/[{]id[}]|api/whatsapp)",
             ]);
         }
-        run(&mut st).await
+        let agrees = run(&mut st).await?;
+        met.add(&counted)?;
+        Ok(agrees)
     }
 
     fn command(&self, name: &str) -> Command {
