@@ -214,7 +214,8 @@ impl Body {
         });
     }
 
-    pub(super) fn check_health(&mut self) {
+    /// Asks for the status and the measurements of the browser. `after` returns with the result.
+    pub(super) fn check_health(&mut self, after: u64) {
         let Some(page) = self.page() else { return };
         let (page, generation): (Arc<dyn PageLife>, _) = (page, self.generation);
         self.work.spawn(async move {
@@ -223,6 +224,7 @@ impl Body {
             let page_millis = millis(began.elapsed());
             Done::Health {
                 generation,
+                after,
                 page_millis,
                 result,
                 browser: page.browser().await,

@@ -38,6 +38,8 @@ pub(super) enum Done {
     },
     Health {
         generation: u64,
+        /// How many statuses the page had reported when this check began.
+        after: u64,
         page_millis: u64,
         result: Result<PageStatus, PageError>,
         browser: BrowserReport,

@@ -178,6 +178,8 @@ struct Supervisor {
     probing: bool,
     /// The page did not answer the last health check.
     missed: bool,
+    /// How many statuses the pages have reported by themselves.
+    statuses: u64,
     catch_up: CatchUp,
     care: Care,
     passkey: Passkey,
@@ -202,6 +204,7 @@ impl Supervisor {
             timer: None,
             probing: false,
             missed: false,
+            statuses: 0,
             catch_up: CatchUp::default(),
             care: Care::new(),
             passkey: Passkey::default(),

@@ -42,11 +42,12 @@ impl Supervisor {
             }
             Done::Health {
                 generation,
+                after,
                 page_millis,
                 result,
                 browser,
             } if self.body.is_current(generation) => {
-                self.healthy(page_millis, result, browser).await;
+                self.healthy(after, page_millis, result, browser).await;
             }
             Done::NoCatchUp { generation, error } if self.body.is_current(generation) => {
                 self.no_catch_up(&error).await
@@ -60,7 +61,10 @@ impl Supervisor {
 
     async fn event(&mut self, event: PageEvent) {
         match event {
-            PageEvent::Status(status) => self.status(status).await,
+            PageEvent::Status(status) => {
+                self.statuses += 1;
+                self.status(status).await;
+            }
             PageEvent::Qr { code, ttl } => self.qr(code, ttl).await,
             PageEvent::QrExhausted => {
                 self.snapshot.send_modify(|snapshot| snapshot.qr = None);
@@ -231,10 +235,10 @@ impl Supervisor {
             {
                 self.body
                     .ask("refresh_qr", |page| async move { page.refresh_qr().await });
-                self.body.check_health();
+                self.body.check_health(self.statuses);
             }
             SessionState::QrReady | SessionState::Authenticated | SessionState::Ready => {
-                self.body.check_health()
+                self.body.check_health(self.statuses)
             }
             _ => {}
         }
@@ -242,6 +246,7 @@ impl Supervisor {
 
     async fn healthy(
         &mut self,
+        after: u64,
         page_millis: u64,
         result: Result<PageStatus, PageError>,
         browser: BrowserReport,
@@ -281,7 +286,13 @@ impl Supervisor {
                 self.missed = false;
                 self.look_for_restrictions().await;
                 let untold_since = status.untold_since;
-                self.status(status).await;
+                // A status that the page has reported since then may be newer than this answer, which
+                // waited for the measurements of the browser: an old answer would end a time lock
+                // that has begun meanwhile. If the answer is the newer one, the page reports its
+                // change too.
+                if after == self.statuses {
+                    self.status(status).await;
+                }
                 self.catch_up().await;
                 self.all_told(untold_since).await;
                 self.look_after(&browser).await;

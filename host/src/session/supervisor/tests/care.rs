@@ -118,3 +118,37 @@ async fn restrictions_are_notices_of_a_session_that_is_ready() {
         .await
         .expect("a supervisor");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_old_answer_to_a_health_check_does_not_end_a_time_lock() {
+    let unlocked = PageStatus {
+        time_lock_known: true,
+        ..ready_status()
+    };
+    let locked = PageStatus {
+        time_lock: Some(TimeLock::default()),
+        ..unlocked.clone()
+    };
+    let rig = rig(vec![]);
+    let page = &rig.launcher.page;
+    *page.status.lock().expect("lock") = Some(unlocked.clone());
+    rig.launched(1).await;
+    rig.launcher.tell(PageEvent::Status(unlocked));
+    rig.reaches(SessionState::Ready).await;
+
+    let unmeasured = page.unmeasured.lock().await;
+    page.measuring.notified().await;
+    let checks = rig.notes.health.lock().expect("lock").len();
+    rig.launcher.tell(PageEvent::Status(locked));
+    let mut snapshot = rig.handle.snapshot();
+    snapshot
+        .wait_for(|now| !now.notices.is_empty())
+        .await
+        .expect("a supervisor");
+    drop(unmeasured);
+    while rig.notes.health.lock().expect("lock").len() == checks {
+        // This command is processed before or after the result of the check, never during it.
+        rig.handle.tell(Command::Start).await;
+    }
+    assert_eq!(rig.notes.restrictions.lock().expect("lock").len(), 1);
+}

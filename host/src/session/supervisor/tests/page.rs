@@ -29,6 +29,9 @@ pub(super) struct ScriptedPage {
     pub(super) status: Mutex<Option<PageStatus>>,
     pub(super) log: Mutex<Vec<&'static str>>,
     pub(super) browser: Mutex<BrowserReport>,
+    /// Whoever holds it keeps the browser from being measured.
+    pub(super) unmeasured: tokio::sync::Mutex<()>,
+    pub(super) measuring: Notify,
     pub(super) caught_up: Mutex<Vec<Timestamp>>,
     pub(super) recorded: AtomicUsize,
     pub(super) unanswered: Unanswered,
@@ -61,6 +64,8 @@ impl PageLife for ScriptedPage {
         Ok(())
     }
     async fn browser(&self) -> BrowserReport {
+        self.measuring.notify_one();
+        let _ = self.unmeasured.lock().await;
         self.browser.lock().expect("lock").clone()
     }
     async fn close(&self) {
