@@ -380,3 +380,33 @@ async fn a_message_without_a_readable_key_is_a_fault_which_is_told_once() {
     );
     open.page.close().await;
 }
+
+#[tokio::test]
+async fn a_catch_up_that_a_log_out_interrupts_is_neither_a_fault_nor_told_as_ended() {
+    let test_page = test_page(json!({"historyDelay": 60_000})).await;
+    let mut open = test_page.link(Account::default()).await;
+    let began = Timestamp::now().minus(Duration::from_secs(60));
+    test_page
+        .standin
+        .inbound(told("chat", "hello", json!({})))
+        .expect("sent");
+    open.message().await;
+    open.page.catch_up(began).await.expect("begun");
+    open.page.logout().await.expect("logged out");
+    let events = open
+        .all_until("the reload", |event| matches!(event, PageEvent::Navigated))
+        .await;
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, PageEvent::LoggedOut(_))),
+        "{events:?}"
+    );
+    assert!(
+        !events
+            .iter()
+            .any(|event| matches!(event, PageEvent::Fault(_) | PageEvent::CaughtUp { .. })),
+        "{events:?}"
+    );
+    open.page.close().await;
+}

@@ -9,6 +9,7 @@ function rowId(msg) {
 }
 const history = {
   async find({ anchor, count = 20 }, direction) {
+    if (site.historyDelay > 0) await Promise.race([db.destroyed, new Promise((done) => setTimeout(done, site.historyDelay))]);
     const rows = (await db.all("model-storage", "message")).filter((r) => r.chat === String(anchor.remote));
     rows.sort((a, b) => a.rowId - b.rowId);
     if (!(anchor instanceof MsgKey)) {

@@ -18,8 +18,14 @@ const db = {
     if (!this.connections.has(name)) this.connections.set(name, this.open(name));
     return (await this.connections.get(name)).transaction(store, mode, { durability: "relaxed" }).objectStore(store);
   },
+  // Rejected when a log-out destroys the storage: what is being read then fails, as on the real page.
+  ...(() => {
+    const { promise, reject } = Promise.withResolvers();
+    promise.catch(() => {});
+    return { destroyed: promise, destroy: () => reject(new Error("the storage is destroyed")) };
+  })(),
   async run(name, store, mode, work) {
-    const target = await this.store(name, store, mode);
+    const target = await Promise.race([this.destroyed, this.store(name, store, mode)]);
     return new Promise((resolve, reject) => {
       const request = work(target);
       target.transaction.oncomplete = () => resolve(request.result);
@@ -94,6 +100,7 @@ const prefs = {
     localStorage.setItem("post-logout", "1");
     for (const key of Object.keys(localStorage)) if (key !== "post-logout") localStorage.removeItem(key);
     sessionStorage.clear();
+    db.destroy();
     await db.wipe();
     localStorage.removeItem("post-logout");
   },

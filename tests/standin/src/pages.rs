@@ -65,7 +65,7 @@ async fn index(State(world): State<Arc<World>>) -> Response {
     }
     let site = json!({
         "version": settings.version, "clock": settings.clock, "missing": settings.missing, "blocked": settings.blocked,
-        "hiddenSerialized": settings.hidden_serialized, "moduleMap": settings.module_map, "storageFails": settings.storage_failures > 0,
+        "hiddenSerialized": settings.hidden_serialized, "moduleMap": settings.module_map, "historyDelay": settings.history_delay, "storageFails": settings.storage_failures > 0,
     });
     // As on the real page, whose scripts cannot call other servers.
     let policy = [(

@@ -62,6 +62,8 @@ pub struct Settings {
     /// The loader's own map of modules (`require("__debug").modulesMap`): `map` as in builds so
     /// far, `none`, or `other` with records of another form.
     pub module_map: ModuleMap,
+    /// The time that the page needs to read messages of a chat from its database, in milliseconds.
+    pub history_delay: u64,
     /// The number of next page loads in which the browser refuses the page its storage.
     pub storage_failures: u32,
     /// The HTTP status with which the page is answered, e.g. 503; `None`: it is served.
@@ -107,6 +109,7 @@ impl Default for Settings {
             missing: vec![],
             hidden_serialized: false,
             module_map: ModuleMap::Map,
+            history_delay: 0,
             storage_failures: 0,
             page_status: None,
         }

@@ -19,7 +19,8 @@ function catchUp({ since }) {
   waiting.delete(endOf(catchUps));
   catchUps += 1;
   const mine = catchUps;
-  const isCurrent = () => mine === catchUps;
+  // A log-out destroys the database, so that reading it fails and says nothing any more.
+  const isCurrent = () => mine === catchUps && !logoutTold;
   /** @param {CatchUpEnd | undefined} outcome */
   const end = (outcome) => {
     if (!isCurrent() || !outcome) return;
@@ -27,6 +28,7 @@ function catchUp({ since }) {
     tellWaiting();
   };
   readMissed(since / 1000, isCurrent).then(end, (error) => {
+    if (!isCurrent()) return;
     fault("catching up", error);
     end({ complete: null });
   });
@@ -45,7 +47,10 @@ async function readMissed(start, isCurrent) {
   // The list is live, so it is copied.
   for (const chat of [...need("WAWebCollections.Chat").getModelsArray()]) {
     if (isStatus(chat.id) || !isActiveSince(chat, start)) continue;
-    const found = await missedIn(chat, start).catch((error) => fault("catching up with a chat", error));
+    const found = await missedIn(chat, start).catch((error) => {
+      if (isCurrent()) fault("catching up with a chat", error);
+    });
+    if (!isCurrent()) return undefined;
     failed ||= !found;
     complete &&= found?.complete !== false;
     for (const msg of found?.messages ?? []) {
