@@ -139,14 +139,6 @@ async fn run(args: &Args) -> Result<bool> {
                     .last()
                     .map_or("nothing", |step| step["step"].as_str().unwrap_or_default())
             );
-            println!(
-                "      the server: {}",
-                scene
-                    .control
-                    .ask("state", json!({}))
-                    .await
-                    .unwrap_or_default()
-            );
             scene
                 .steps
                 .push(json!({"account": scene.kind(), "ok": false, "error": format!("{error:#}")}));
@@ -197,10 +189,22 @@ async fn whole(scene: &mut Scene) -> Result<()> {
         &format!("{}, modules by {}", contract["version"], contract["loader"]),
     );
     if let Err(error) = sending::run(scene, &gateway).await {
-        eprintln!("{}", gateway.log().tail());
+        show(&scene.control, &gateway).await;
         return Err(error);
     }
     trouble::run(scene, gateway).await
+}
+
+/// Prints what the server and the gateway know after a failed step. The server is in the page, so
+/// it is asked while the gateway still runs.
+async fn show(control: &Control, gateway: &Gateway) {
+    for command in ["state", "msgs"] {
+        match control.ask(command, json!({})).await {
+            Ok(answer) => eprintln!("{command} of the server: {answer}"),
+            Err(error) => eprintln!("{command} of the server: {error:#}"),
+        }
+    }
+    eprintln!("{}", gateway.log().tail());
 }
 
 /// Waits until the server can control a page.

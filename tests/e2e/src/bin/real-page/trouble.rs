@@ -11,7 +11,7 @@ use wharf_e2e::{Gateway, api, house::BOOT, until};
 use crate::{
     ME, Scene,
     sending::{ANN, one, send},
-    until_page,
+    show, until_page,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ pub(crate) async fn run(scene: &mut Scene, gateway: Gateway) -> Result<()> {
         let log = gateway.stop_for_log(BOOT).await?;
         return log.lacks(&["the bridge stumbled"]);
     }
-    eprintln!("{}", gateway.log().tail());
+    show(&scene.control, &gateway).await;
     result
 }
 
