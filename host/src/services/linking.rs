@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{registry::Registry, view::Restricted};
 use crate::{
     model::{ClientId, PhoneNumber},
-    session::{PairingError, PairingView, SessionHandle},
+    session::{AskError, PairingView, SessionHandle},
 };
 
 /// Why there is no pairing code.
@@ -18,7 +18,7 @@ pub enum LinkFailure {
     Unknown(ClientId),
     /// The session or WhatsApp refused.
     #[error(transparent)]
-    Pairing(#[from] PairingError),
+    Pairing(#[from] AskError),
 }
 
 /// Pairing codes.
@@ -62,7 +62,7 @@ impl Linking for SessionLinking {
             .session(client)?
             .cancel_pairing()
             .await
-            .map_err(PairingError::from)?)
+            .map_err(AskError::from)?)
     }
 }
 

@@ -12,7 +12,7 @@ pub mod profiles;
 mod supervisor;
 
 pub use handle::{
-    Command, HealthNote, LogoutError, PairingError, PasskeyError, QrView, SessionHandle, Snapshot,
+    AskError, Command, HealthNote, LogoutError, PasskeyError, QrView, SessionHandle, Snapshot,
 };
 pub use journal::{Arrival, Journal, Unread};
 pub use pairing::PairingView;

@@ -12,7 +12,7 @@ use crate::{
     outbox::{AcceptError, StoreError},
     plugins::RenderFailure,
     services::{LinkFailure, PasskeyFailure, SendFailure, SessionFailure},
-    session::{LogoutError, PairingError, PasskeyError},
+    session::{AskError, LogoutError, PasskeyError},
     whatsapp::{AssertionFault, PageError},
 };
 
@@ -139,18 +139,18 @@ impl From<LinkFailure> for ApiError {
         let words = failure.to_string();
         match failure {
             LinkFailure::Unknown(_) => Self::new(Code::UnknownClient, words),
-            LinkFailure::Pairing(PairingError::NotWaiting { state, .. }) => {
+            LinkFailure::Pairing(AskError::NotNow { state, .. }) => {
                 Self::new(Code::NotWaitingForLink, words).with("state", state.as_str())
             }
-            LinkFailure::Pairing(PairingError::Page(PageError::RateLimited { .. })) => {
+            LinkFailure::Pairing(AskError::Page(PageError::RateLimited { .. })) => {
                 Self::new(Code::PairingRateLimited, words)
                     .with_in_problem("retryAfterSeconds", PAIRING)
                     .after(PAIRING)
             }
-            LinkFailure::Pairing(PairingError::Page(PageError::NotAvailable { .. })) => {
+            LinkFailure::Pairing(AskError::Page(PageError::NotAvailable { .. })) => {
                 Self::new(Code::PairingNotAvailable, words)
             }
-            LinkFailure::Pairing(PairingError::Page(_)) => {
+            LinkFailure::Pairing(AskError::Page(_)) => {
                 let told = "WhatsApp Web made no pairing code; the gateway's log says why, under this request's id";
                 Self::new(Code::PageError, told)
                     .titled("WhatsApp Web made no pairing code")

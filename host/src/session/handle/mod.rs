@@ -1,5 +1,6 @@
 //! The handle of a session for the rest of the gateway: its snapshot and its commands.
 
+mod ask;
 mod pairing;
 mod passkey;
 
@@ -11,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-pub use self::{pairing::PairingError, passkey::PasskeyError};
+pub use self::{ask::AskError, passkey::PasskeyError};
 use super::{
     pairing::PairingView,
     passkey::{PasskeyView, PastPasskey},

@@ -4,31 +4,17 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::SessionHandle;
+use super::{AskError, SessionHandle};
 use crate::{
     model::{PhoneNumber, SessionState},
     session::pairing::PairingView,
     whatsapp::PageError,
 };
 
+const CODE_MADE: &str = "a pairing code is made";
+
 /// How long to wait for the event of a code; it follows the answer within milliseconds.
 const TOLD: Duration = Duration::from_secs(2);
-
-/// Why there is no pairing code.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PairingError {
-    /// Only a page that waits to be linked, and for no passkey, makes codes.
-    #[error("the session is {state} ({reason}): a pairing code is made only while it is qr_ready")]
-    NotWaiting {
-        /// The state of the session.
-        state: SessionState,
-        /// Why it is in this state.
-        reason: String,
-    },
-    /// The page, or WhatsApp behind it, failed or refused.
-    #[error(transparent)]
-    Page(#[from] PageError),
-}
 
 impl SessionHandle {
     /// Requests a pairing code that the owner of `number` types on the phone. The snapshot shows it
@@ -36,22 +22,22 @@ impl SessionHandle {
     /// has timed out; no QR code is shown meanwhile.
     ///
     /// # Errors
-    /// See [`PairingError`]; the page then goes back to QR codes.
-    pub async fn pairing_code(&self, number: &PhoneNumber) -> Result<PairingView, PairingError> {
-        let (state, reason, attempt) = {
+    /// See [`AskError`]; the page then goes back to QR codes. A page that waits for a passkey makes
+    /// no codes.
+    pub async fn pairing_code(&self, number: &PhoneNumber) -> Result<PairingView, AskError> {
+        let page = self.page_in(SessionState::QrReady, CODE_MADE)?;
+        if self.awaits_passkey() {
+            return Err(AskError::NotNow {
+                state: SessionState::QrReady,
+                reason: "it waits for a passkey".to_owned(),
+                what: CODE_MADE,
+                needed: SessionState::QrReady,
+            });
+        }
+        let attempt = {
             let now = self.snapshot.borrow();
-            (
-                now.state,
-                now.reason.clone(),
-                now.pairing.as_ref().map_or(1, |before| before.attempt + 1),
-            )
+            now.pairing.as_ref().map_or(1, |before| before.attempt + 1)
         };
-        let page = self
-            .any_page
-            .borrow()
-            .clone()
-            .filter(|_| state == SessionState::QrReady && !self.awaits_passkey());
-        let page = page.ok_or(PairingError::NotWaiting { state, reason })?;
         let code = page.pairing_code(number).await?;
         // The code also arrives as an event. A caller that has this answer must no longer be shown
         // the previous QR code, so this waits for the event.
@@ -73,14 +59,9 @@ impl SessionHandle {
     /// # Errors
     /// When the page does not accept it.
     pub async fn cancel_pairing(&self) -> Result<(), PageError> {
-        let page = self
-            .any_page
-            .borrow()
-            .clone()
-            .filter(|_| self.snapshot.borrow().state == SessionState::QrReady);
-        match page {
-            Some(page) => page.cancel_pairing().await,
-            None => Ok(()),
+        match self.page_in(SessionState::QrReady, CODE_MADE) {
+            Ok(page) => page.cancel_pairing().await,
+            Err(_) => Ok(()),
         }
     }
 }
