@@ -43,13 +43,13 @@ pub use points::validator::{Rejection, Validator, Verdict};
 /// Everything that plugins usually need: the types of the extension points, the host's functions,
 /// and what is needed to read a configuration and to build a request body.
 pub mod prelude {
+    pub use crate::content::*;
     pub use crate::{
         Account, Ack, AckLevel, Address, AttemptResult, CallContext, ConfigIssue, ConfigIssues,
-        Contact, Content, Envelope, Error, Event, Failure, HttpRequest, HttpResponse,
-        InboundMessage, Info, Judgement, Location, MessageId, NoConfig, Notifier, OtherEvent,
-        OutboundMessage, Plugin, QrCode, Rejection, RenderError, RenderRequest, Sent,
-        SessionChange, SessionState, TemplateInfo, Templater, Text, Timestamp, Validator, Value,
-        Variable, VariableKind, Verdict, kv, log, secrets,
+        Envelope, Error, Event, Failure, HttpRequest, HttpResponse, InboundMessage, Info,
+        Judgement, MessageId, NoConfig, Notifier, OtherEvent, OutboundMessage, Plugin, QrCode,
+        Rejection, RenderError, RenderRequest, Sent, SessionChange, SessionState, TemplateInfo,
+        Templater, Timestamp, Validator, Value, Variable, VariableKind, Verdict, kv, log, secrets,
     };
     pub use serde::Deserialize;
     pub use serde_json::json;
