@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::future::join_all;
-use reqwest::Method;
 use serde_json::json;
-use wharf_e2e::{Gateway, House, Plan, api, house::guests};
+use wharf_e2e::{Gateway, House, Plan, house::guests};
 
 use crate::callers::refusal;
 
@@ -147,13 +146,11 @@ async fn a_plugin_that_takes_everything_costs_the_sends_of_other_sessions_nothin
         .post("/v1/sessions", &json!({"id": "greedy", "start": false}))
         .await?
         .expect(201)?;
+    let body = json!({"number": NUMBER, "message": "hello"});
     let of_greedy = |_| {
-        let body = json!({"number": NUMBER, "message": "hello"});
-        let request = gateway
+        gateway
             .api
-            .request(Method::POST, "/api/whatsapp/send?clientId=greedy")
-            .header("Prefer", "respond-async");
-        api::answer(request.json(&body))
+            .post_async("/api/whatsapp/send?clientId=greedy", &body)
     };
     let others = async {
         for _ in 0..20 {

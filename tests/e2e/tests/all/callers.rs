@@ -141,16 +141,10 @@ async fn a_misspelt_key_is_refused_with_file_line_and_key() -> Result<()> {
 async fn a_send_leaves_by_the_session_that_the_address_names_or_not_at_all() -> Result<()> {
     let house = House::build(bare("")).await?;
     let gateway = house.open().await?;
-    let send = |path: &'static str, client: serde_json::Value| {
+    let send = async |path: &str, client: serde_json::Value| {
         let body =
             serde_json::json!({"number": "4915123456789", "message": "hello", "clientId": client});
-        api::answer(
-            gateway
-                .api
-                .request(Method::POST, path)
-                .header("Prefer", "respond-async")
-                .json(&body),
-        )
+        gateway.api.post_async(path, &body).await
     };
     let null = serde_json::Value::Null;
     ensure!(

@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use reqwest::Method;
 use serde_json::json;
-use wharf_e2e::{Gateway, House, Plan, api, house::BOOT, until};
+use wharf_e2e::{Gateway, House, Plan, house::BOOT, until};
 
 const NUMBER: &str = "4915123456789";
 
@@ -27,13 +26,11 @@ async fn a_killed_gateway_sends_each_accepted_message_once() -> Result<()> {
 /// The message is committed, but the look-up of the recipient fails, so nothing has been sent.
 async fn between_commit_and_send(house: &House, gateway: Gateway) -> Result<Gateway> {
     house.standin.set(json!({"lookupError": 500}));
-    let body = json!({"number": NUMBER, "message": "committed"});
-    let request = gateway
+    gateway
         .api
-        .request(Method::POST, "/api/whatsapp/send")
-        .header("Prefer", "respond-async")
-        .json(&body);
-    api::answer(request).await?.expect(202)?;
+        .send_async(NUMBER, "committed")
+        .await?
+        .expect(202)?;
     gateway.crash().await?;
     ensure!(
         house.arrived("committed") == 0,

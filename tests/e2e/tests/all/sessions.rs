@@ -244,16 +244,9 @@ async fn what_waits_for_one_account_does_not_leave_from_another() -> Result<()> 
     api.post_nothing("/v1/sessions/default/sending/pause")
         .await?
         .expect(200)?;
-    let later = async |text: &str| {
-        let request = api
-            .request(Method::POST, "/v1/sessions/default/messages")
-            .header("Prefer", "respond-async");
-        answer(request.json(&json!({"to": "4915123456789", "text": text})))
-            .await?
-            .expect(202)
-    };
-    later("for the first account").await?;
-    later("not for another").await?;
+    for text in ["for the first account", "not for another"] {
+        api.accept("4915123456789", text).await?;
+    }
     let order =
         json!({"session": "default", "text": "to many", "recipients": [{"to": "4915123456780"}]});
     api.post("/v1/bulk", &order).await?.expect(202)?;

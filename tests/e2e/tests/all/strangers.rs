@@ -232,11 +232,7 @@ async fn a_paced_session_types_keeps_its_distance_and_says_so() -> Result<()> {
     };
     once(key("nothing was stored")).await?.expect(429)?;
     let accepted = api.accept(KNOWN, "who does not wait is accepted").await?;
-    let message = api
-        .get(&format!("/v1/messages/{accepted}"))
-        .await?
-        .expect(200)?
-        .json;
+    let message = api.message(&accepted).await?;
     ensure!(message["state"] == "queued", "{message}");
     ensure!(house.arrived("too soon") == 0 && house.arrived("typed by hand") == 1);
     gateway.stop(BOOT).await?;

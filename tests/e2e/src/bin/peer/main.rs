@@ -15,6 +15,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use tokio::process::Command;
+use wharf::{browser::find_executable, config::BrowserKind};
 use wharf_e2e::processes::Program;
 use wharf_standin::{Options, Standin};
 
@@ -92,12 +93,20 @@ async fn node(
     ])
     .args(args)
     .env("TMPDIR", scratch)
+    .env("CHROMIUM", chromium()?)
     .current_dir(folder());
     let mut node = Program::start(&mut node, scratch, GRACE)?;
     let status = tokio::time::timeout(LIMIT, node.child.wait()).await;
     let status = status.with_context(|| format!("{script} hangs"))??;
     node.until_gone(GRACE).await?;
     Ok(status)
+}
+
+/// The browser for the scripts: `CHROMIUM`, or the full one that the gateway would find.
+fn chromium() -> Result<PathBuf> {
+    let chosen = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    let (program, _) = find_executable(chosen.as_deref(), BrowserKind::Headless)?;
+    Ok(program)
 }
 
 /// `tests/peer`.

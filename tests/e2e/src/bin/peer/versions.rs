@@ -21,7 +21,7 @@ use tokio::{
 use wharf_e2e::processes::ProcessSet;
 use wharf_standin::{Options, Standin};
 
-use crate::{GRACE, LIMIT, folder};
+use crate::{GRACE, LIMIT, chromium, folder};
 
 const WA_JS: &str = "@wppconnect/wa-js";
 
@@ -99,6 +99,7 @@ async fn client(name: &str) -> Result<Value> {
     }
     // The client's browser has its profile in this folder, by which its processes are found.
     node.env("TMPDIR", scratch.path())
+        .env("CHROMIUM", chromium()?)
         .current_dir(folder())
         .process_group(0)
         .kill_on_drop(true)

@@ -134,13 +134,7 @@ async fn hold_up_nobody(house: &House, api: &Api) -> Result<()> {
     let link = "all of it: https://example.org/2";
     for n in 0..20 {
         let body = json!({"to": format!("49151100000{n:02}"), "text": link});
-        api::answer(
-            api.request(Method::POST, SEND)
-                .header("Prefer", "respond-async")
-                .json(&body),
-        )
-        .await?
-        .expect(202)?;
+        api.post_async(SEND, &body).await?.expect(202)?;
     }
     send(api, &json!({"to": "4915120000000", "text": "code 123456"})).await?;
     let before = house.arrived(link);
@@ -236,11 +230,7 @@ pub(super) async fn answers(house: &House, api: &Api) -> Result<()> {
                 .problem_detail(422, "quote_not_found")?
                 .contains("in this chat")
         );
-        let row = api
-            .get(&format!("/v1/messages/{message}"))
-            .await?
-            .expect(200)?
-            .json;
+        let row = api.message(&message).await?;
         ensure!(
             row["state"] == "not_sent"
                 && row["outcome"]["code"] == "quote_not_found"

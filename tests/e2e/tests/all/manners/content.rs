@@ -83,11 +83,7 @@ async fn accepted(api: &Api, body: &str) -> Result<Value> {
         .await?
         .expect(202)?;
     let id = answer.json["id"].as_str().context("no id")?;
-    Ok(api
-        .get(&format!("/v1/messages/{id}"))
-        .await?
-        .expect(200)?
-        .json)
+    api.message(id).await
 }
 
 pub(super) async fn nulls_and_times(api: &Api) -> Result<()> {

@@ -17,13 +17,11 @@ use nix::{
     unistd::Pid,
 };
 use procfs::process::Process;
-use reqwest::Method;
-use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
 };
-use wharf_e2e::{Api, Gateway, House, Plan, api, gateway, house, until};
+use wharf_e2e::{Api, Gateway, House, Plan, gateway, house, until};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -264,13 +262,12 @@ async fn every_metric_says_what_it_is_and_a_queue_how_much_waits() -> Result<()>
     let house = House::build(bare("")).await?;
     let gateway = house.open().await?;
     for n in 0..3 {
-        let body = json!({"number": format!("491512345678{n}"), "message": "waits"});
-        let request = gateway
+        let number = format!("491512345678{n}");
+        gateway
             .api
-            .request(Method::POST, "/api/whatsapp/send")
-            .header("Prefer", "respond-async")
-            .json(&body);
-        api::answer(request).await?.expect(202)?;
+            .send_async(&number, "waits")
+            .await?
+            .expect(202)?;
     }
     house
         .receiver
