@@ -3,6 +3,7 @@
 mod bulk;
 mod deliveries;
 mod held;
+mod history;
 mod linking;
 mod messages;
 mod passkey;
