@@ -244,3 +244,32 @@ async fn a_code_that_fails_or_is_given_up_leads_back_to_qr_codes() {
     assert_eq!(test_page.standin.view().reports, Vec::<String>::new());
     open.page.close().await;
 }
+
+#[tokio::test]
+async fn a_page_is_ready_when_it_has_what_arrived_while_it_was_away() {
+    let test_page = test_page(json!({"offlineDelay": null})).await;
+    let mut open = test_page.open().await;
+    open.until("a QR", |event| matches!(event, PageEvent::Qr { .. }))
+        .await;
+    test_page
+        .standin
+        .scan(None, Account::default())
+        .await
+        .expect("scanned");
+    let receiving = |event: &PageEvent| matches!(event, PageEvent::Status(status) if status.has_synced && status.stage() == Stage::Syncing);
+    let ready = |event: &PageEvent| matches!(event, PageEvent::Status(status) if status.stage() == Stage::Ready);
+    for step in ["linked", "reconnected"] {
+        let events = open.all_until(step, receiving).await;
+        assert!(!events.iter().any(ready), "{step}: {events:?}");
+        test_page.standin.push(None, json!({"type": "offline-end"}));
+        open.until("ready", ready).await;
+        test_page.standin.network(false);
+        open.until(
+            "no connection",
+            |event| matches!(event, PageEvent::Status(status) if status.stage() == Stage::Offline),
+        )
+        .await;
+        test_page.standin.network(true);
+    }
+    open.page.close().await;
+}

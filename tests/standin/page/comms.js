@@ -21,6 +21,7 @@ const comms = {
   requests: new Map(),
   nextRequest: 1,
   openWaiters: [],
+  offlineWaiters: [],
   offlineProgress: 0,
 
   start() { this.stopped = false; this.loop(); },
@@ -58,6 +59,8 @@ const comms = {
     for (const { reject } of this.asked.values()) reject(new Error("the socket was closed"));
     this.asked.clear();
   },
+  // A send waits until everything that had arrived was received.
+  whenOfflineEnds() { return Cmd.isOfflineDeliveryEnd ? Promise.resolve() : new Promise((resolve) => this.offlineWaiters.push(resolve)); },
   whenOpen() { return this.loggedIn ? Promise.resolve() : new Promise((resolve) => this.openWaiters.push(resolve)); },
 
   loop() {
@@ -120,6 +123,7 @@ const comms = {
         this.offlineProgress = 99; // it never says 100
         announce("offline_progress_update");
         Cmd.isOfflineDeliveryEnd = true;
+        this.offlineWaiters.splice(0).forEach((resolve) => resolve());
         announce("offline_delivery_end");
         return undefined;
       case "stream-error": return this.streamError(frame);
@@ -181,6 +185,9 @@ const comms = {
       Socket.stream = "RESUMING";
       this.ready();
       Socket.stream = "CONNECTED";
+      // The server announces what has arrived meanwhile.
+      Cmd.isOfflineDeliveryEnd = false;
+      announce("offline_delivery_state_reset");
     } else {
       Socket.stream = "SYNCING";
       Stream.set({ mode: "SYNCING", info: "SYNCING" });

@@ -171,6 +171,7 @@ const outbox = {
   },
   async wire(msg) {
     await comms.whenOpen();
+    await comms.whenOfflineEnds();
     return new Promise((resolve) => {
       this.pending.set(msg.id.id, { msg, resolve });
       this.stanza(msg);

@@ -15,6 +15,9 @@ pub struct Settings {
     pub clock: f64,
     /// The time from the login to `hasSynced`, in milliseconds.
     pub sync_delay: u64,
+    /// The time from the end of the sync to the end of the offline delivery, in milliseconds. Until
+    /// then the page sends nothing. `None`: it does not end, unless a frame `offline-end` is pushed.
+    pub offline_delay: Option<u64>,
     /// The time from a message to the server's ack, in milliseconds; `None`: no ack, unless one is
     /// pushed.
     pub ack_delay: Option<u64>,
@@ -88,6 +91,7 @@ impl Default for Settings {
             version: "2.3000.1038137223".into(),
             clock: 1.0,
             sync_delay: 600,
+            offline_delay: Some(0),
             ack_delay: Some(5),
             delivered_delay: Some(20),
             read_delay: Some(50),

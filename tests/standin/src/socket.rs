@@ -204,7 +204,10 @@ impl Page {
         }
         self.send(json!({"type": "success", "pushname": device.account.pushname}));
         let (world, out) = (Arc::clone(&self.world), self.out.clone());
-        let delay = world.lock().settings.sync_delay;
+        let (delay, offline_delay) = {
+            let state = world.lock();
+            (state.settings.sync_delay, state.settings.offline_delay)
+        };
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(delay)).await;
             // Each send fails only when the page is gone.
@@ -212,8 +215,11 @@ impl Page {
             for message in world.online(id) {
                 let _ = out.send(message);
             }
-            let _ = out.send(json!({"type": "offline-end"}));
             world.checkpoint_at_login(id);
+            if let Some(delay) = offline_delay {
+                tokio::time::sleep(Duration::from_millis(delay)).await;
+                let _ = out.send(json!({"type": "offline-end"}));
+            }
         });
     }
 

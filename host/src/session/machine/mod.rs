@@ -256,7 +256,11 @@ impl Step<'_> {
                 self.machine.mending = false;
                 self.timer(Some(Wait::Deadline(self.rules.stable_after)));
             }
-            (Ready, Stage::Offline | Stage::Booting) if !self.machine.mending => {
+            // Much may have arrived meanwhile, so the time is that of a sync.
+            (Reconnecting, Stage::Syncing) if self.machine.mending => {
+                self.timer(Some(Wait::Deadline(self.rules.sync_timeout)));
+            }
+            (Ready, Stage::Offline | Stage::Booting | Stage::Syncing) if !self.machine.mending => {
                 self.machine.mending = true;
                 self.timer(Some(Wait::Deadline(self.rules.offline_grace)));
             }
@@ -417,10 +421,9 @@ impl Step<'_> {
                 self.machine.attempt = 0;
                 self.machine.reclaimed = false;
             }
-            Reconnecting if self.machine.mending => self.lose(&format!(
-                "the page did not reconnect within {:?}",
-                self.rules.mend_timeout
-            )),
+            Reconnecting if self.machine.mending => {
+                self.lose("the page neither reconnected nor received what had arrived in time")
+            }
             Reconnecting | MaxReconnectExceeded => {
                 let reason = format!(
                     "attempt {} of {}",

@@ -268,6 +268,17 @@ fn a_short_loss_of_the_socket_is_no_event_and_a_long_one_counts_no_attempt() {
 }
 
 #[test]
+fn a_page_that_receives_what_arrived_meanwhile_is_not_ready_and_gets_the_time_of_a_sync() {
+    let (machine, effects) = run(ready(), &[Input::Page(Stage::Syncing)]);
+    assert_eq!((machine.state, machine.mending), (Ready, true));
+    assert!(effects.contains(&Effect::Timer(Some(Wait::Deadline(rules().offline_grace)))));
+    let (machine, effects) = run(machine, &[Input::Tick, Input::Page(Stage::Syncing)]);
+    assert_eq!(machine.state, Reconnecting);
+    assert!(effects.contains(&Effect::Timer(Some(Wait::Deadline(rules().sync_timeout)))));
+    assert_eq!(run(machine, &[Input::Page(Stage::Ready)]).0.state, Ready);
+}
+
+#[test]
 fn a_page_that_loads_itself_anew_for_ever_is_lost_and_one_that_comes_up_is_forgiven() {
     let rules = rules();
     let times = |n: u32| vec![Input::Navigated; usize::try_from(n).expect("few")];

@@ -5,7 +5,7 @@
  * The parts of WhatsApp Web that only this file uses.
  * @typedef {{
  *   "WAComms.getComms": () => unknown;
- *   "WAWebCmd.Cmd": Emitter;
+ *   "WAWebCmd.Cmd": Emitter & { isOfflineDeliveryEnd?: boolean };
  *   "WAWebOfflineHandler.OfflineMessageHandler": {
  *     hasInitOfflineResumeManager?(): boolean;
  *     getOfflineDeliveryProgress(): number;
@@ -55,6 +55,8 @@ function currentStatus() {
     modal: document.querySelector('[data-animate-modal-popup="true"], [role="dialog"]') !== null,
     timeLock: reachoutLock(),
     syncPercent: syncPercent(),
+    // The page holds back every send until it has what arrived while it was not connected.
+    offlineDelivery: use("WAWebCmd.Cmd")?.isOfflineDeliveryEnd === false,
     timeLockKnown: isLockKnown(),
     account: account(),
     broken: hasSynced ? [...new Set(CAPABILITIES.filter(isPreloaded).flatMap(missing))] : [],
@@ -159,4 +161,5 @@ function watchStatus() {
   });
   listen("WAWebCmd.Cmd", "account_temporarily_banned_from_bridge", banned);
   listen("WAWebCmd.Cmd", "reachout_timelock_state_change", safely(planStatus));
+  listen("WAWebCmd.Cmd", "offline_delivery_end_from_bridge offline_delivery_state_reset_from_bridge", safely(planStatus));
 }

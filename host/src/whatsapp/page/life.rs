@@ -86,6 +86,9 @@ pub struct PageStatus {
     /// The page can tell whether there is a time lock. If false, an absent `timeLock` means
     /// nothing.
     pub time_lock_known: bool,
+    /// The page is still receiving what arrived while it was not connected. Until it has
+    /// everything, it holds back every send.
+    pub offline_delivery: bool,
     /// Progress of the sync in percent, while it is known.
     pub sync_percent: Option<u8>,
     /// The account of this page, once it is linked.
@@ -113,7 +116,8 @@ pub enum Stage {
     Booting,
     /// Waits to be linked by a scan.
     NeedsLink,
-    /// Linked, but not yet synced.
+    /// Linked, but not yet synced, or still receiving what arrived while it was not connected. It
+    /// sends nothing yet.
     Syncing,
     /// Able to send.
     Ready,
@@ -127,7 +131,8 @@ pub enum Stage {
 
 impl PageStatus {
     /// The stage. `Ready` needs positive proof of every part (registered, synced, main mode, stream
-    /// connected, connection not ended); a single event of the page is not enough.
+    /// connected, connection not ended, offline delivery ended); a single event of the page is not
+    /// enough.
     #[must_use]
     pub fn stage(&self) -> Stage {
         let socket = self.socket.as_deref().unwrap_or("");
@@ -146,7 +151,11 @@ impl PageStatus {
         }
         match (self.has_synced, stream) {
             (true, "CONNECTED") if self.mode.as_deref() == Some("MAIN") && !self.stopped => {
-                Stage::Ready
+                if self.offline_delivery {
+                    Stage::Syncing
+                } else {
+                    Stage::Ready
+                }
             }
             (true, _) => Stage::Offline,
             (false, _) if socket == "CONNECTED" => Stage::Syncing,
