@@ -147,6 +147,11 @@ impl CpuMeter {
         let now = thread_cpu().saturating_sub(self.since.load(Ordering::Relaxed));
         Duration::from_nanos(self.used.load(Ordering::Relaxed).saturating_add(now))
     }
+
+    /// The CPU time of a call that has ended.
+    pub(super) fn total(&self) -> Duration {
+        Duration::from_nanos(self.used.load(Ordering::Relaxed))
+    }
 }
 
 /// A future whose CPU time is measured, on whichever thread it is polled.

@@ -18,6 +18,7 @@ use super::{
     convert,
     engine::{Metered, PluginEngine},
     host_state::{Capabilities, HostState, OverCpu, OverMemory},
+    observe::{Instruments, Observation},
     pattern::Pattern,
     points::point::{ExportedPoints, Exports},
     ports::{CallFailure, FailureKind, HttpGrant, KvSpace, KvStore, Subject},
@@ -57,6 +58,8 @@ pub(super) struct Plugin {
     pub(super) kv: Arc<dyn KvStore>,
     /// The granted secrets by name.
     pub(super) secrets: Vec<(String, String)>,
+    /// Observe the calls; only on the workbench.
+    pub(super) instruments: Option<Arc<Instruments>>,
 }
 
 impl fmt::Debug for Plugin {
@@ -187,24 +190,28 @@ impl Plugin {
                 ),
             ));
         };
+        let (began, instruments) = (Instant::now(), self.instruments.as_ref());
+        let now = instruments.and_then(|instruments| instruments.now());
         let call_id = ulid::Ulid::generate().to_string();
         let context = CallContext {
             session: subject.session.to_string(),
             traceparent: traceparent(&subject.id, &call_id),
             call_id,
             subject_id: subject.id.clone(),
-            now: u64::try_from(Timestamp::now().0).unwrap_or(0),
+            now: convert::time(now.unwrap_or_else(Timestamp::now)),
             attempt: subject.attempt,
             budget_ms: u32::try_from(self.entry.timeout.0).unwrap_or(u32::MAX),
         };
         let memory = usize::try_from(self.entry.memory.0).unwrap_or(usize::MAX);
-        let state = HostState::new(
+        let mut state = HostState::new(
             &self.entry.name,
             &context,
             capabilities,
             memory,
             self.entry.cpu.duration(),
         );
+        let observation = instruments.map(|_| Arc::<Observation>::default());
+        let refusals = state.observe(observation.clone());
         let (meter, stderr, storage) = (
             Arc::clone(&state.cpu),
             state.stderr.clone(),
@@ -212,7 +219,11 @@ impl Plugin {
         );
         let inner = Box::pin(async {
             let mut store = self.store(state);
+            let fresh = Instant::now();
             let instance = self.pre.instantiate_async(&mut store).await?;
+            if let Some(observation) = &observation {
+                observation.instantiated(fresh.elapsed());
+            }
             let (lifecycle, points, config) = (
                 self.lifecycle.clone(),
                 self.points.clone(),
@@ -231,9 +242,22 @@ impl Plugin {
         // Should something that a plugin passes ever make the host panic, only this call ends.
         let result = timeout(
             limit,
-            AssertUnwindSafe(Metered { inner, meter }).catch_unwind(),
+            AssertUnwindSafe(Metered {
+                inner,
+                meter: Arc::clone(&meter),
+            })
+            .catch_unwind(),
         )
         .await;
+        if let (Some(instruments), Some(observation)) = (instruments, &observation) {
+            instruments.record(observation.report(
+                function,
+                began.elapsed(),
+                meter.total(),
+                stderr.original(),
+                refusals.names(),
+            ));
+        }
         // Standard error may quote the message that the call is about. While a plugin is loaded
         // there is no message.
         let is_probe = subject.id == PROBE;

@@ -8,7 +8,9 @@ use std::{
 
 use serde::Serialize;
 
-use super::{guest::Plugin, points::point::Exports, reported::ReportedVerdicts};
+use super::{
+    guest::Plugin, observe::Instruments, points::point::Exports, reported::ReportedVerdicts,
+};
 use crate::model::ClientId;
 
 /// The result of loading one plugin at the start.
@@ -112,6 +114,15 @@ impl PluginHost {
             .get(session)
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// Observes every call from now on. A gateway never does.
+    pub fn observe(&mut self) -> Arc<Instruments> {
+        let instruments = Arc::<Instruments>::default();
+        for plugin in &mut self.plugins {
+            plugin.instruments = Some(Arc::clone(&instruments));
+        }
+        instruments
     }
 
     /// The result of loading each plugin at the start.

@@ -28,6 +28,7 @@ use super::{
     bindings::wharf::plugin::{calls, kv, log, messages, secrets},
     engine::{CALL_INSTANCES, CALL_MEMORIES, CALL_TABLES, CpuMeter},
     log_lines::LogLines,
+    observe::Observation,
     ports::{KvError, KvSpace, KvStore},
     stderr::Stderr,
 };
@@ -98,11 +99,20 @@ impl HostState {
             memory: Memory {
                 limit: memory,
                 used: 0,
+                observation: None,
             },
             storage: Arc::default(),
             cpu: Arc::default(),
             cpu_limit,
         }
+    }
+
+    /// Reports memory and log lines to the observation, if there is one. Returns the list of
+    /// refused capabilities, which fills while the call runs.
+    pub(super) fn observe(&mut self, observation: Option<Arc<Observation>>) -> Refusals {
+        self.memory.observation.clone_from(&observation);
+        self.log.observation = observation;
+        self.refusals.clone()
     }
 }
 
@@ -138,11 +148,17 @@ impl Storage {
 /// Warns the operator of capabilities that a plugin asked for and was not granted: of each once a
 /// call.
 #[derive(Clone)]
-struct Refusals(Arc<(String, Mutex<BTreeSet<&'static str>>)>);
+pub(super) struct Refusals(Arc<(String, Mutex<BTreeSet<&'static str>>)>);
 
 impl Refusals {
     fn new(plugin: &str) -> Self {
         Self(Arc::new((plugin.to_owned(), Mutex::default())))
+    }
+
+    /// The capabilities that were refused so far.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        let reported = self.0.1.lock().unwrap_or_else(PoisonError::into_inner);
+        reported.iter().copied().collect()
     }
 
     fn report(&self, capability: &'static str) {
@@ -199,6 +215,7 @@ pub(super) struct OverCpu(pub(super) Duration);
 pub(super) struct Memory {
     limit: usize,
     used: usize,
+    observation: Option<Arc<Observation>>,
 }
 
 impl ResourceLimiter for Memory {
@@ -216,6 +233,9 @@ impl ResourceLimiter for Memory {
             }));
         }
         self.used = wanted;
+        if let Some(observation) = &self.observation {
+            observation.has_memory(wanted);
+        }
         Ok(true)
     }
     fn table_growing(

@@ -118,6 +118,18 @@ impl Loader {
         &self,
         entry: &config::Plugin,
     ) -> Result<(Plugin, SelfDescription), String> {
+        let (mut plugin, config) = self.assemble(entry).await?;
+        let description = self.probe(&mut plugin, config).await?;
+        warn_of_unread_settings(&plugin);
+        Ok((plugin, description))
+    }
+
+    /// Everything before the plugin's own code runs: reads, checks and compiles the file. Returns
+    /// the plugin with its configuration, which it has not seen yet.
+    pub(super) async fn assemble(
+        &self,
+        entry: &config::Plugin,
+    ) -> Result<(Plugin, serde_json::Value), String> {
         let path = self.file(entry);
         if path.parent() != Some(self.dir.as_path()) {
             return Err(
@@ -163,7 +175,7 @@ impl Loader {
             })?;
             Ok::<_, String>((name.clone(), value))
         };
-        let mut plugin = Plugin {
+        let plugin = Plugin {
             engine: self.engine.clone(),
             permits: Arc::new(Semaphore::new(concurrent_calls)),
             pre,
@@ -182,10 +194,9 @@ impl Loader {
                 .map(secret)
                 .collect::<Result<_, _>>()?,
             entry: entry.clone(),
+            instruments: None,
         };
-        let description = self.probe(&mut plugin, config).await?;
-        warn_of_unread_settings(&plugin);
-        Ok((plugin, description))
+        Ok((plugin, config))
     }
 
     async fn read(&self, entry: &config::Plugin, path: PathBuf) -> Result<Vec<u8>, String> {
@@ -213,7 +224,7 @@ impl Loader {
     /// Does work that a file or a plugin's author could make endless, on a thread of its own. A
     /// thread cannot be ended: one that is no longer waited for works on until it is done or the
     /// process ends.
-    async fn within<T: Send + 'static>(
+    pub(super) async fn within<T: Send + 'static>(
         &self,
         what: &str,
         work: impl FnOnce() -> T + Send + 'static,

@@ -3,10 +3,16 @@
 //! A line is one event whose `fields` is a JSON object, so no field of a plugin can take the place
 //! of `level` or `plugin`. The JSON log writes that object as an object ([`crate::telemetry`]).
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use serde_json::{Map, Value};
 use tracing::{Level, event, warn};
 
-use super::{bindings::wharf::plugin::log, text::PluginText};
+use super::{
+    bindings::wharf::plugin::log,
+    observe::{LogLine, Observation},
+    text::PluginText,
+};
 
 /// The most lines of one call.
 const MAX_LINES: u32 = 50;
@@ -27,6 +33,8 @@ pub(super) struct LogLines {
     /// The number of bytes that may still be written.
     bytes: usize,
     dropped: u64,
+    /// Gets a copy of each line.
+    pub(super) observation: Option<Arc<Observation>>,
 }
 
 impl LogLines {
@@ -37,6 +45,7 @@ impl LogLines {
             lines: MAX_LINES,
             bytes: MAX_BYTES,
             dropped: 0,
+            observation: None,
         }
     }
 
@@ -59,6 +68,7 @@ impl LogLines {
         {
             named.insert("…".into(), format!("{more} more fields").into());
         }
+        let copied = self.observation.as_ref().map(|_| texts(&named));
         let fields = Value::Object(named).to_string();
         let size = message.len() + fields.len();
         if size > self.bytes {
@@ -66,6 +76,13 @@ impl LogLines {
             return;
         }
         (self.lines, self.bytes) = (self.lines - 1, self.bytes - size);
+        if let (Some(observation), Some(fields)) = (&self.observation, copied) {
+            observation.logged(LogLine {
+                level: name(level),
+                message: message.to_string(),
+                fields,
+            });
+        }
         let Self {
             plugin, session, ..
         } = self;
@@ -83,6 +100,24 @@ impl LogLines {
             log::Level::Error => line!(ERROR),
         }
     }
+}
+
+fn name(level: log::Level) -> &'static str {
+    match level {
+        log::Level::Trace => "trace",
+        log::Level::Debug => "debug",
+        log::Level::Info => "info",
+        log::Level::Warn => "warn",
+        log::Level::Error => "error",
+    }
+}
+
+/// The fields of a line; all of them are texts.
+fn texts(fields: &Map<String, Value>) -> BTreeMap<String, String> {
+    let text = |(name, value): (&String, &Value)| {
+        (name.clone(), value.as_str().unwrap_or_default().to_owned())
+    };
+    fields.iter().map(text).collect()
 }
 
 impl Drop for LogLines {

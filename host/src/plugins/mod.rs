@@ -12,8 +12,10 @@ mod engine;
 mod guest;
 mod host;
 mod host_state;
+mod inspect;
 mod load;
 mod log_lines;
+mod observe;
 mod pattern;
 mod pipeline;
 mod points;
@@ -26,11 +28,13 @@ mod text;
 mod traceparent;
 
 pub use host::{PluginHost, PluginReport, PluginState};
+pub use inspect::Inspection;
 pub use load::LoadError;
+pub use observe::{CallReport, Instruments, LogLine};
 pub use pipeline::Pipeline;
 pub use points::{
     event_notification::{AttemptResult, Judgement, Notifiers, NotifyRequest},
-    message_templating::{RenderFailure, RenderRequest},
+    message_templating::{RenderFailure, RenderRequest, TemplateDescription, VariableDescription},
     send_validation::{Decision, Rejection, Verdict},
 };
 pub use ports::{Busy, CallFailure, FailureKind, HttpGrant, KvError, KvSpace, KvStore, Subject};

@@ -48,7 +48,8 @@ impl Stderr {
         place.map(|place| PluginText::truncated(MAX_PLACE, &place))
     }
 
-    fn original(&self) -> String {
+    /// What was kept, as it was written.
+    pub(super) fn original(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 }

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::Serialize;
 use tracing::warn;
 
 use self::bindings::exports::wharf::plugin::message_templating;
@@ -122,6 +123,49 @@ pub(in crate::plugins) async fn templates(call: &mut Call) -> wasmtime::Result<V
         .into_iter()
         .map(|template| template.name)
         .collect())
+}
+
+/// A template, as its plugin describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TemplateDescription {
+    /// The name of the template.
+    pub name: String,
+    /// BCP 47 tags of its languages, the preferred one first.
+    pub locales: Vec<String>,
+    /// Its variables.
+    pub variables: Vec<VariableDescription>,
+}
+
+/// A variable of a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VariableDescription {
+    /// The name of the variable.
+    pub name: String,
+    /// `text`, `integer`, `number`, `boolean` or `json`.
+    pub kind: String,
+    /// Whether rendering without it fails.
+    pub required: bool,
+}
+
+/// The templates of a configured instance; none when the plugin does not export the point.
+pub(in crate::plugins) async fn described(
+    call: &mut Call,
+) -> wasmtime::Result<Option<Vec<TemplateDescription>>> {
+    let Some(functions) = call.functions::<message_templating::GuestIndices>()? else {
+        return Ok(None);
+    };
+    let templates = functions.call_templates(&mut call.store).await?;
+    let variable = |variable: message_templating::Variable| VariableDescription {
+        name: variable.name,
+        kind: variable.kind,
+        required: variable.required,
+    };
+    let template = |template: message_templating::TemplateInfo| TemplateDescription {
+        name: template.name,
+        locales: template.locales,
+        variables: template.variables.into_iter().map(variable).collect(),
+    };
+    Ok(Some(templates.into_iter().map(template).collect()))
 }
 
 impl PluginHost {
