@@ -1,5 +1,7 @@
 //! The arguments of the command line.
 
+mod plugin;
+
 use std::{
     env,
     path::{Path, PathBuf},
@@ -7,6 +9,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, builder::RangedU64ValueParser};
 
+pub use self::plugin::{Authoring, Bench, Called, Language, New, Point, Run};
 use crate::{config::Scope, model::ClientId};
 
 /// A self-hosted WhatsApp gateway where extensions dock.
@@ -57,6 +60,9 @@ pub enum Command {
     /// letters. Asks the running gateway.
     #[command(subcommand)]
     Deliveries(Deliveries),
+    /// Make, build, check, run, test and measure plugins, without a gateway.
+    #[command(subcommand)]
+    Plugin(Authoring),
 }
 
 /// Commands about API keys.

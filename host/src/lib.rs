@@ -20,6 +20,7 @@ pub mod store;
 pub mod tasks;
 pub mod telemetry;
 pub mod whatsapp;
+pub mod workbench;
 
 #[cfg(feature = "jemalloc")]
 #[global_allocator]

@@ -3,6 +3,7 @@
 use std::{
     fmt::Display,
     io::{self, Write},
+    path::Path,
     process::ExitCode,
     sync::Arc,
 };
@@ -15,17 +16,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::error;
 use wharf::{
     api, browser,
-    cli::{Cli, Command, Deliveries, Keys, Profile},
+    cli::{Authoring, Cli, Command, Deliveries, Keys, Profile},
     config::{self, Config, Scope, Sources},
     gateway::{Gateway, check, deliveries, doctor, health, profiles},
     model::ClientId,
-    telemetry,
+    telemetry, workbench,
 };
 
 fn main() -> ExitCode {
     // Files created from here on, also those of SQLite and Chromium, are accessible only to the
     // user that runs the gateway.
-    umask(Mode::from_bits_truncate(0o077));
+    let usual = umask(Mode::from_bits_truncate(0o077));
     // Checked before anything else: the guard process of a Chromium is this program too, and must
     // stay small.
     let mut args = std::env::args_os().skip(1);
@@ -45,6 +46,12 @@ fn main() -> ExitCode {
     if matches!(cli.command, Some(Command::Openapi)) {
         say(api::document());
         return ExitCode::SUCCESS;
+    }
+    if let Some(Command::Plugin(command)) = &cli.command {
+        // An author's files are not the gateway's: the gateway may run as another user, and has to
+        // read the component.
+        umask(usual);
+        return plugin(command, cli.config.as_deref());
     }
     let loaded = Sources::environment(cli.config_file())
         .and_then(|sources| config::load(&sources).map(|config| (config, sources)));
@@ -215,6 +222,29 @@ async fn doctor(config: &Config, sources: Arc<Sources>, offline: bool) -> ExitCo
 
 fn profile(config: &Config, command: &Profile) -> ExitCode {
     shown(profiles::run(config, command))
+}
+
+fn plugin(command: &Authoring, config: Option<&Path>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(format_args!("cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(workbench::run(command, config, &|line| say(line)));
+    runtime.shutdown_background();
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(error);
+            ExitCode::from(2)
+        }
+    }
 }
 
 async fn deliveries(config: &Config, sources: &Sources, command: &Deliveries) -> ExitCode {

@@ -31,6 +31,7 @@ mod session;
 mod submit;
 mod time;
 mod v1;
+pub mod written;
 
 use std::sync::Arc;
 

@@ -11,7 +11,10 @@ mod send;
 mod sending;
 mod sessions;
 
-pub(super) use self::passkey::{Credential, Passkey};
+pub(super) use self::{
+    passkey::{Credential, Passkey},
+    send::parse as parse_message,
+};
 use super::route::Routes;
 
 /// The calls of this layer.

@@ -236,7 +236,12 @@ async fn send(
     }
 }
 
-fn parse(defaults: &Defaults, client: ClientId, body: &[u8]) -> Result<SendRequest, ApiError> {
+/// Reads the body of the call.
+pub(in crate::api) fn parse(
+    defaults: &Defaults,
+    client: ClientId,
+    body: &[u8],
+) -> Result<SendRequest, ApiError> {
     let (wanted, kinds): (SendFields, _) = content::read(body)?;
     let to = recipient::read(defaults.region, wanted.to.text())?;
     let (locale, variables) = (wanted.locale, wanted.variables.unwrap_or_default());
