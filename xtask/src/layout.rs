@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{cargo, packages, plugins, project, setup};
+use crate::{cargo, packages, plugins, project, sdk, setup};
 
 /// The prefix for which the unit is written.
 pub(crate) const PREFIX: &str = "/usr/local";
@@ -128,6 +128,10 @@ pub(crate) fn items(program: &Path, prefix: &Path) -> Result<Vec<Item>> {
         );
         add(format!("share/wharf/plugins/{file}"), read(&built)?);
     }
+    // `wharf plugin new` finds it there.
+    for (path, content) in sdk::files()? {
+        add(format!("share/wharf/{path}"), content);
+    }
     let unit = text("deploy/wharf.service")?.replace(PREFIX, prefix);
     add("lib/systemd/system/wharf.service".into(), unit.into_bytes());
     add(
@@ -140,11 +144,13 @@ pub(crate) fn items(program: &Path, prefix: &Path) -> Result<Vec<Item>> {
     let mut pages: Vec<PathBuf> = fs::read_dir(root.join("docs"))?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;
+    for entry in fs::read_dir(root.join("docs/plugins"))? {
+        pages.push(entry?.path());
+    }
     pages.retain(|path| path.is_file());
     for page in pages {
         let name = page
-            .file_name()
-            .context("a name")?
+            .strip_prefix(root.join("docs"))?
             .to_string_lossy()
             .into_owned();
         add(format!("share/doc/wharf/docs/{name}"), read(&page)?);

@@ -22,6 +22,7 @@ mod plugins;
 mod project;
 mod python;
 mod real_page;
+mod sdk;
 mod setup;
 mod standin;
 mod step;

@@ -9,6 +9,7 @@
 mod arrives;
 mod attacks;
 mod bad_plugins;
+mod book;
 mod callers;
 mod crash;
 mod deliveries;

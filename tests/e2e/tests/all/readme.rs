@@ -41,7 +41,7 @@ fn blocks(file: &str, info: &str) -> Vec<String> {
 }
 
 /// The only block with this information string.
-fn block(file: &str, info: &str) -> String {
+pub(crate) fn block(file: &str, info: &str) -> String {
     let mut found = blocks(file, info);
     assert_eq!(found.len(), 1, "{file} has several blocks {info:?}");
     found.remove(0)
@@ -118,7 +118,7 @@ fn clone(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// A shell script in that folder, as a user would run it.
-fn shell(script: &str, folder: &Path) -> Command {
+pub(crate) fn shell(script: &str, folder: &Path) -> Command {
     let mut shell = Command::new("sh");
     shell
         .args(["-ec", script])
@@ -133,7 +133,7 @@ fn shell(script: &str, folder: &Path) -> Command {
     shell
 }
 
-async fn run(mut command: Command) -> Result<String> {
+pub(crate) async fn run(mut command: Command) -> Result<String> {
     let output = tokio::time::timeout(BUILD, command.output())
         .await
         .with_context(|| format!("{command:?} hangs"))??;

@@ -131,6 +131,13 @@ fn the_archive_is_the_same_each_time_and_works_where_it_is_unpacked() -> Result<
         )),
         "{checked}"
     );
+    said(wharf().args(["plugin", "new", "made"]))?;
+    let manifest = fs::read_to_string(elsewhere.path().join("made/Cargo.toml"))?;
+    let sdk = fs::canonicalize(own.join("sdk"))?;
+    ensure!(
+        manifest.contains(&format!("path = {:?}", sdk.display().to_string())),
+        "a new plugin does not use the installed SDK: {manifest}"
+    );
     // The machine-wide configuration is valid too; its plugins are those of an archive unpacked in
     // /usr/local.
     let system: Config = toml::from_str(&fs::read_to_string(own.join("gateway.system.toml"))?)?;
