@@ -18,6 +18,8 @@ mod calls;
 mod capabilities;
 #[path = "plugins/grants.rs"]
 mod grants;
+#[path = "plugins/life.rs"]
+mod life;
 #[path = "plugins/loading.rs"]
 mod loading;
 #[path = "plugins/notifiers.rs"]

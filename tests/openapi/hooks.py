@@ -21,6 +21,8 @@ from schemathesis.core.parameters import ParameterLocation
 THINGS = json.loads(Path(os.environ["WHARF_THINGS"]).read_text())
 SESSION = THINGS["session"]
 
+# A plugin on which no other call relies.
+PLUGIN = "number-policy"
 PROTECTED = {"default", "unlinked"}
 SPARE = "spare"
 
@@ -123,9 +125,14 @@ def thing(case, operation, turn):
 
 
 def give_id(case, operation, turn):
-    ((name, value),) = case.path_parameters.items()
-    if operation in STARTS or not (is_left(turn) or follows(case, value)):
-        case.path_parameters = {name: thing(case, operation, turn)}
+    given = dict(case.path_parameters)
+    # Most paths have one parameter. The name of a plugin is beside the id of a session, or alone.
+    plugin = {"name": PLUGIN} if "name" in given and not is_left(turn) else {}
+    ids = {name: value for name, value in given.items() if name != "name"}
+    for name, value in ids.items():
+        if operation in STARTS or not (is_left(turn) or follows(case, value)):
+            given[name] = thing(case, operation, turn)
+    case.path_parameters = given | plugin
 
 
 def give_query(case, operation, turn):

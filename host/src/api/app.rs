@@ -11,7 +11,7 @@ use crate::{
     model::{ClientId, Region},
     services::{
         BulkOrders, Deliveries, HeldMessages, HelperAddress, Linking, Maintenance, Messages,
-        Passkeys, SendingControl, Sends, Services, Sessions, View,
+        Passkeys, Plugins, SendingControl, Sends, Services, Sessions, View,
     },
 };
 
@@ -119,6 +119,7 @@ parts! {
     Arc<dyn SendingControl>: services.sending;
     Arc<dyn HeldMessages>: services.held;
     Arc<dyn Deliveries>: services.deliveries;
+    Arc<dyn Plugins>: services.plugins;
     Arc<dyn Maintenance>: services.maintenance;
     Arc<Defaults>: parts.defaults;
     Arc<HelperAddress>: parts.helper;

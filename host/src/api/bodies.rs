@@ -10,7 +10,6 @@ use std::{future::poll_fn, num::NonZero, pin::Pin, sync::Arc, time::Duration};
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::Request,
-    http::Method,
 };
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
@@ -19,7 +18,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::error::{ApiError, Code};
+use super::{
+    error::{ApiError, Code},
+    method::takes_body,
+};
 
 /// Bytes above which a body is large.
 const LARGE: usize = 64 << 10;
@@ -70,7 +72,7 @@ impl Bodies {
     pub(super) async fn receive(&self, request: Request, most: usize) -> Result<Request, ApiError> {
         let size = request.body().size_hint();
         let is_small = size.upper().is_some_and(|upper| upper <= LARGE as u64);
-        if is_small || request.method() != Method::POST {
+        if is_small || !takes_body(request.method()) {
             return Ok(request);
         }
         if size.lower() > most as u64 {
@@ -144,7 +146,7 @@ fn too_large() -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use axum::response::IntoResponse;
+    use axum::{http::Method, response::IntoResponse};
 
     use super::*;
 

@@ -17,6 +17,7 @@ mod helper;
 mod idempotency;
 mod json;
 mod legacy_digests;
+mod method;
 mod object;
 mod openapi;
 mod pairing;

@@ -17,6 +17,7 @@ use axum::{
 use super::{
     app::App,
     extract::Actions,
+    method::takes_body,
     openapi::{Described, Operation, of},
 };
 use crate::config::{MAX_LARGE_BODY, Scope};
@@ -129,6 +130,17 @@ impl Routes {
         self.add(call, routing::post(handler))
     }
 
+    pub(super) fn put<T: 'static, D>(
+        self,
+        path: &'static str,
+        need: Need,
+        handler: impl Handler<T, App> + Described<D>,
+        operation: Operation,
+    ) -> Self {
+        let call = Call::new(Method::PUT, path, need, vec![of(&handler, operation)]);
+        self.add(call, routing::put(handler))
+    }
+
     /// A call that accepts a large body.
     pub(super) fn post_large<T: 'static, D>(
         self,
@@ -186,7 +198,7 @@ impl Routes {
     fn add(mut self, call: Call, handler: MethodRouter<App>) -> Self {
         // Each layer is one more box to be cloned for every request, so calls without a body have
         // none.
-        let handler = if call.method == Method::POST {
+        let handler = if takes_body(&call.method) {
             handler.layer(DefaultBodyLimit::max(call.max_body))
         } else {
             handler

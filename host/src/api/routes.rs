@@ -45,7 +45,7 @@ mod tests {
         let shown: Vec<&str> = page
             .lines()
             .filter(|line| {
-                ["| `GET /", "| `POST /", "| `DELETE /"]
+                ["| `GET /", "| `POST /", "| `PUT /", "| `DELETE /"]
                     .iter()
                     .any(|sign| line.starts_with(sign))
             })

@@ -139,6 +139,8 @@ pub struct Plugins {
     pub cache: Option<PathBuf>,
     /// Time limit for each of reading, compiling and checking one plugin. Default `2m`.
     pub load_timeout: Millis,
+    /// Whether a plugin is reloaded when its file or its entry has changed. Default false.
+    pub watch: bool,
 }
 
 impl Default for Plugins {
@@ -147,12 +149,13 @@ impl Default for Plugins {
             dir: "./plugins".into(),
             cache: None,
             load_timeout: Millis(120_000),
+            watch: false,
         }
     }
 }
 
 /// `[[plugin]]`: one plugin; the order of the entries is the order of the pipeline.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plugin {
     /// The name that the plugin declares for itself.
@@ -195,6 +198,9 @@ pub struct Plugin {
     /// Memory limit of one call. Default 32MiB.
     #[serde(default = "plugin_memory")]
     pub memory: ByteSize,
+    /// When it is not called for a while because it fails. Default: it is always called.
+    #[serde(default)]
+    pub quarantine: Option<Quarantine>,
     /// The capabilities granted to it. Default none.
     #[serde(default)]
     pub grants: Grants,
@@ -239,6 +245,18 @@ pub enum OnError {
     Reject,
     /// The message continues as if the plugin had allowed it.
     Allow,
+}
+
+/// When a plugin is not called for a while, because it has failed too often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quarantine {
+    /// How many calls must fail: 1 to 10,000.
+    pub failures: u32,
+    /// Within which time they must fail; longer than 0.
+    pub within: Millis,
+    /// How long it is not called then; longer than 0.
+    pub pause: Millis,
 }
 
 /// The capabilities granted to a plugin.

@@ -5,7 +5,7 @@
 //! tried again until the attempts or the time are used up. Then the delivery is a dead letter,
 //! which can be retried.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     http::Caller,
@@ -66,8 +66,9 @@ pub(super) async fn attempt(
         id: delivery.id.clone(),
         attempt: number,
     };
-    let request = match shared
-        .notifiers
+    // The version that shapes the request also judges its answer.
+    let notifiers = Arc::clone(&shared.notifiers).round();
+    let request = match notifiers
         .request(&delivery.plugin, &subject, &delivery.target, &envelope)
         .await
     {
@@ -81,8 +82,7 @@ pub(super) async fn attempt(
             shared.delivery.timeout.duration(),
         )
         .await;
-    match shared
-        .notifiers
+    match notifiers
         .judge(&delivery.plugin, &subject, &delivery.target, &answer)
         .await
     {
@@ -111,7 +111,8 @@ pub(super) async fn attempt(
 /// delivery.
 async fn route_again(shared: &Shared, delivery: &Delivery, envelope: Envelope) -> Done {
     let number = delivery.attempt.saturating_add(1);
-    let targets = match shared.targets_of(&delivery.plugin, &envelope, number).await {
+    let notifiers = Arc::clone(&shared.notifiers).round();
+    let targets = match Shared::targets_of(&*notifiers, &delivery.plugin, &envelope, number).await {
         Ok(targets) => targets,
         Err(reason) => return failed(shared, number, reason),
     };

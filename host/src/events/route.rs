@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     model::{Envelope, Event, Timestamp},
-    plugins::Subject,
+    plugins::{Notifiers, Subject},
     store::{NewDelivery, StoreError, StoredEvent},
     tasks::Trouble,
 };
@@ -118,7 +118,8 @@ impl Shared {
             return Vec::new();
         };
         let mut new = Vec::new();
-        for plugin in self.notifiers.interested(&envelope) {
+        let notifiers = Arc::clone(&self.notifiers).round();
+        for plugin in notifiers.interested(&envelope) {
             let unnamed = ReceiverId {
                 plugin: plugin.clone(),
                 target: String::new(),
@@ -136,7 +137,7 @@ impl Shared {
                 ));
                 continue;
             }
-            match self.targets_of(&plugin, &envelope, 1).await {
+            match Self::targets_of(&*notifiers, &plugin, &envelope, 1).await {
                 Ok(targets) => {
                     self.receivers().routed(&unnamed, &id, Seen::Well);
                     new.extend(
@@ -161,7 +162,7 @@ impl Shared {
 
     /// Asks a notifier for the targets of an event.
     pub(super) async fn targets_of(
-        &self,
+        notifiers: &dyn Notifiers,
         plugin: &str,
         envelope: &Envelope,
         attempt: u32,
@@ -172,7 +173,7 @@ impl Shared {
             attempt,
         };
         // A panic costs this event an attempt and affects no other event.
-        let asked = AssertUnwindSafe(self.notifiers.route(plugin, &subject, envelope))
+        let asked = AssertUnwindSafe(notifiers.route(plugin, &subject, envelope))
             .catch_unwind()
             .await;
         match asked {

@@ -91,7 +91,7 @@ pub async fn plugins(
         secrets(sources),
     )
     .await?;
-    Ok(host.reports().to_vec())
+    Ok(host.reports())
 }
 
 /// One plugin: a line with its name, version, state and file, then lines with its extension points

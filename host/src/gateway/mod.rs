@@ -11,6 +11,7 @@ mod instance;
 mod journal;
 mod local;
 mod places;
+mod plugin_life;
 pub mod profiles;
 mod terminal;
 #[cfg(test)]
@@ -43,9 +44,9 @@ use crate::{
     outbox::Outbox,
     plugins::{LoadError, PluginHost},
     services::{
-        EventDeliveries, GatewayMaintenance, HelperAddress, OutboxBulkOrders, OutboxHeld,
-        OutboxMessages, OutboxSending, OutboxSends, Registry, RegistrySessions, Services,
-        SessionLinking, SessionPasskeys,
+        EventDeliveries, GatewayMaintenance, HelperAddress, HostPlugins, OutboxBulkOrders,
+        OutboxHeld, OutboxMessages, OutboxSending, OutboxSends, Registry, RegistrySessions,
+        Services, SessionLinking, SessionPasskeys,
     },
     session::{self, ProfileProblem, SessionHandle},
     store::{Store, StoreError},
@@ -140,7 +141,8 @@ impl Gateway {
         let address = listener.local_addr().unwrap_or(address);
 
         let store = Store::open(&database).await?;
-        let plugins = load_plugins(&config, Arc::new(store.clone()), sources).await?;
+        let plugins = load_plugins(&config, Arc::new(store.clone()), Arc::clone(&sources)).await?;
+        plugin_life::restore_switches(&store, &plugins).await?;
         let events = Events::new(
             store.clone(),
             Arc::<PluginHost>::clone(&plugins),
@@ -175,7 +177,7 @@ impl Gateway {
             Arc::clone(&config),
             store.clone(),
             outbox.clone(),
-            plugins,
+            Arc::clone(&plugins),
             Arc::new(launcher),
             Arc::new(journal),
             Box::new(show),
@@ -199,7 +201,15 @@ impl Gateway {
             metrics.clone(),
         ));
 
-        let services = services(&config, &sessions, &store, outbox, events, metrics);
+        let entries = plugin_life::entries(Arc::clone(&sources));
+        tasks.extend(plugin_life::start(
+            &config, &sources, &plugins, &events, &entries,
+        ));
+
+        let of_plugins = HostPlugins::new(plugins, Arc::clone(&sessions), store.clone(), entries);
+        let services = services(
+            &config, &sessions, &store, outbox, events, of_plugins, metrics,
+        );
         let stop = CancellationToken::new();
         let router = api::router(services, &config, helper);
         let (settings, stopping) = (config.server.clone(), stop.clone().cancelled_owned());
@@ -268,6 +278,7 @@ fn services(
     store: &Store,
     outbox: Outbox,
     events: Events,
+    plugins: HostPlugins,
     metrics: PrometheusHandle,
 ) -> Services {
     let registry = || Arc::clone(sessions);
@@ -289,6 +300,7 @@ fn services(
         sending: Arc::new(OutboxSending::new(registry(), outbox.clone())),
         held: Arc::new(OutboxHeld::new(registry(), outbox)),
         deliveries: Arc::new(EventDeliveries(events)),
+        plugins: Arc::new(plugins),
         maintenance: Arc::new(GatewayMaintenance::new(
             config.sessions.path.clone(),
             registry(),

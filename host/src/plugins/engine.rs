@@ -20,6 +20,8 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 const POOL_MEMORIES: u32 = 64;
 /// The fewest memories of each plugin.
 const MIN_PLUGIN_MEMORIES: u32 = 16;
+/// Plugins that can be added while the gateway runs, with the fewest memories each.
+const SPARE_PLUGINS: usize = 2;
 /// Tables of a plugin for each of its memories.
 const TABLES: u32 = 4;
 /// The most memories, tables and core instances of one call.
@@ -34,8 +36,8 @@ pub(super) const MAX_MEMORY: usize = 256 << 20;
 #[derive(Debug, Clone)]
 pub(super) struct PluginEngine {
     pub(super) engine: Engine,
-    /// The share of each plugin in the pool.
-    pub(super) share: Share,
+    /// The shares of the pool, one for each plugin that it has room for.
+    pub(super) shares: Arc<[Share]>,
 }
 
 /// What the calls of one plugin may hold at the same time, whatever the calls of other plugins
@@ -46,7 +48,7 @@ pub(super) struct Share {
 }
 
 impl Share {
-    fn of(plugins: u32) -> Self {
+    pub(super) fn of(plugins: u32) -> Self {
         Self {
             memories: POOL_MEMORIES
                 .checked_div(plugins)
@@ -55,12 +57,16 @@ impl Share {
         }
     }
 
-    /// How many calls of a plugin can run at the same time, when each needs this many memories and
-    /// tables.
+    /// The share as permits: one permit is a table, and a memory counts as [`TABLES`] of them.
+    pub(super) fn permits(self) -> usize {
+        usize::try_from(self.memories.saturating_mul(TABLES)).unwrap_or(usize::MAX)
+    }
+
+    /// The permits of one call that needs this many memories and tables.
     ///
     /// # Errors
     /// One call needs more than it may have.
-    pub(super) fn concurrent_calls(self, memories: u32, tables: u32) -> Result<u32, String> {
+    pub(super) fn permits_of_call(memories: u32, tables: u32) -> Result<u32, String> {
         for (what, needed, allowed) in [
             ("memories", memories, CALL_MEMORIES),
             ("tables", tables, CALL_TABLES),
@@ -71,16 +77,24 @@ impl Share {
                 ));
             }
         }
-        Ok((self.memories / memories.max(1)).min(self.memories * TABLES / tables.max(1)))
+        Ok((memories.max(1) * TABLES).max(tables))
     }
 }
 
 impl PluginEngine {
     /// An engine with room for the calls of this many plugins.
     pub(super) fn new(plugins: usize) -> wasmtime::Result<Self> {
-        let plugins = u32::try_from(plugins).unwrap_or(u32::MAX).max(1);
-        let share = Share::of(plugins);
-        let calls = share.memories.saturating_mul(plugins);
+        let plugins = plugins.max(1);
+        let mut shares = vec![Share::of(u32::try_from(plugins).unwrap_or(u32::MAX)); plugins];
+        let spare = Share {
+            memories: MIN_PLUGIN_MEMORIES,
+        };
+        shares.extend([spare; SPARE_PLUGINS]);
+        // One more call: a plugin that is being loaded is asked about itself, however busy the one
+        // is that it replaces.
+        let calls = shares.iter().fold(CALL_MEMORIES, |calls, share| {
+            calls.saturating_add(share.memories)
+        });
         let mut config = Config::new();
         config
             .epoch_interruption(true)
@@ -107,7 +121,10 @@ impl PluginEngine {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
         tick(&engine)?;
-        Ok(Self { engine, share })
+        Ok(Self {
+            engine,
+            shares: shares.into(),
+        })
     }
 }
 
@@ -189,7 +206,8 @@ mod tests {
                 (CALL_MEMORIES, CALL_TABLES),
                 (1, CALL_TABLES),
             ] {
-                let calls = share.concurrent_calls(memories, tables).expect("allowed");
+                let each = Share::permits_of_call(memories, tables).expect("allowed");
+                let calls = u32::try_from(share.permits()).expect("small") / each;
                 assert!(
                     calls >= 2,
                     "{plugins} plugins: {calls} calls at {memories} memories and {tables} tables"
@@ -202,11 +220,10 @@ mod tests {
         }
         assert!(Share::of(4).memories * 4 <= POOL_MEMORIES);
         assert!(
-            Share::of(1)
-                .concurrent_calls(CALL_MEMORIES + 1, 1)
+            Share::permits_of_call(CALL_MEMORIES + 1, 1)
                 .expect_err("too many")
                 .contains("9 memories")
         );
-        assert!(Share::of(1).concurrent_calls(1, CALL_TABLES + 1).is_err());
+        assert!(Share::permits_of_call(1, CALL_TABLES + 1).is_err());
     }
 }

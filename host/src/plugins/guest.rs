@@ -1,10 +1,15 @@
 //! One plugin, and calls into it: each in a fresh instance, within the limits of its entry.
 
-use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use futures_util::FutureExt;
 use tokio::{sync::Semaphore, time::timeout};
-use tracing::{Instrument, debug_span, info};
+use tracing::{Instrument, debug_span, info, warn};
 use wasmtime::{
     PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace,
     component::{Instance, InstancePre},
@@ -22,6 +27,7 @@ use super::{
     pattern::Pattern,
     points::point::{ExportedPoints, Exports},
     ports::{CallFailure, FailureKind, HttpGrant, KvSpace, KvStore, Subject},
+    quarantine::{News, Quarantine, Quarantined},
     stderr::Stderr,
     text::PluginText,
     traceparent::traceparent,
@@ -40,9 +46,10 @@ const PROBE: &str = "probe";
 pub(super) struct Plugin {
     pub(super) entry: config::Plugin,
     pub(super) engine: PluginEngine,
-    /// One permit for each call that may run at the same time: as many as fit into the plugin's
-    /// share of the pool.
+    /// The plugin's share of the pool, which all its versions have in common.
     pub(super) permits: Arc<Semaphore>,
+    /// How many permits a call takes.
+    pub(super) permits_of_call: u32,
     pub(super) pre: InstancePre<HostState>,
     pub(super) lifecycle: lifecycle::GuestIndices,
     pub(super) points: ExportedPoints,
@@ -58,8 +65,10 @@ pub(super) struct Plugin {
     pub(super) kv: Arc<dyn KvStore>,
     /// The granted secrets by name.
     pub(super) secrets: Vec<(String, String)>,
+    pub(super) quarantine: Quarantine,
+    pub(super) news: News,
     /// Observe the calls; only on the workbench.
-    pub(super) instruments: Option<Arc<Instruments>>,
+    pub(super) instruments: OnceLock<Arc<Instruments>>,
 }
 
 impl fmt::Debug for Plugin {
@@ -141,11 +150,23 @@ impl Plugin {
         let began = Instant::now();
         let capabilities = self.capabilities(&subject.session);
         let work = |call: Call| async move { work(call.ready::<E>().await?).await };
-        let answer = self
-            .run(function, subject, capabilities, work)
-            .instrument(debug_span!("plugin", name = self.entry.name, function))
-            .await;
-        let result = answer.and_then(read);
+        let result = match self.quarantine.until() {
+            Some(until) => Err(self.failure(
+                FailureKind::Quarantined,
+                &*format!(
+                    "it failed too often, and is not called until {}",
+                    until.rfc3339()
+                ),
+            )),
+            None => self
+                .run(function, subject, capabilities, work)
+                .instrument(debug_span!("plugin", name = self.entry.name, function))
+                .await
+                .and_then(read),
+        };
+        if let Err(failure) = &result {
+            self.count_failure(subject, failure.kind);
+        }
         let outcome = result
             .as_ref()
             .map_or_else(|failure| failure.kind.as_str(), |_| "ok");
@@ -153,6 +174,27 @@ impl Plugin {
         metrics::counter!("wharf_plugin_calls_total", "plugin" => plugin.clone(), "function" => function, "outcome" => outcome).increment(1);
         metrics::histogram!("wharf_plugin_call_seconds", "plugin" => plugin, "function" => function).record(began.elapsed().as_secs_f64());
         result
+    }
+
+    /// Counts a failed call, which may begin a quarantine.
+    fn count_failure(&self, subject: &Subject, kind: FailureKind) {
+        let Some((rule, until)) = self.quarantine.failed(kind) else {
+            return;
+        };
+        let plugin = &self.entry.name;
+        warn!(plugin, failures = rule.failures, within = ?rule.within.duration(), last = %kind, until = %until.rfc3339(), "the plugin failed too often and is not called for a while (`quarantine` of its entry); a reload ends that");
+        metrics::counter!("wharf_plugin_quarantines_total", "plugin" => plugin.clone())
+            .increment(1);
+        // Fails only when nobody is told, as in a check.
+        let _ = self.news.send(Quarantined {
+            plugin: plugin.clone(),
+            component: self.component.clone(),
+            session: subject.session.clone(),
+            kind,
+            failures: rule.failures,
+            within: rule.within.duration(),
+            until,
+        });
     }
 
     /// Calls into a fresh instance with every capability refused: when the plugin is loaded.
@@ -181,7 +223,7 @@ impl Plugin {
         F: Future<Output = wasmtime::Result<T>> + Send,
     {
         let limit = self.entry.timeout.duration();
-        let permit = timeout(limit, self.permits.acquire()).await;
+        let permit = timeout(limit, self.permits.acquire_many(self.permits_of_call)).await;
         let Ok(Ok(_permit)) = permit else {
             return Err(self.failure(
                 FailureKind::Busy,
@@ -190,7 +232,7 @@ impl Plugin {
                 ),
             ));
         };
-        let (began, instruments) = (Instant::now(), self.instruments.as_ref());
+        let (began, instruments) = (Instant::now(), self.instruments.get());
         let now = instruments.and_then(|instruments| instruments.now());
         let call_id = ulid::Ulid::generate().to_string();
         let context = CallContext {

@@ -1,133 +1,148 @@
-//! The loaded plugins of this gateway, in the operator's order.
+//! The plugins of this gateway: the set that is in use, and what belongs to no single plugin.
+//!
+//! The set is exchanged as a whole. Whoever goes over the plugins takes it once, as a [`Round`].
 
 use std::{
-    collections::BTreeMap,
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use serde::Serialize;
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
 
 use super::{
-    guest::Plugin, observe::Instruments, points::point::Exports, reported::ReportedVerdicts,
+    common::Common,
+    load::Loader,
+    observe::Instruments,
+    quarantine::Quarantined,
+    report::{PluginReport, PluginStatus},
+    round::Round,
+    set::{PluginSet, Refused},
+    switches::Switches,
 };
 use crate::model::ClientId;
 
-/// The result of loading one plugin at the start.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PluginReport {
-    /// The name in `gateway.toml`; of a file that no entry names, the name of the file.
-    pub name: String,
-    /// The version that the plugin gives itself.
-    pub version: String,
-    /// The description that the plugin gives itself.
-    pub description: String,
-    /// The path of the file.
-    pub file: String,
-    /// SHA-256 of the component, in hex.
-    pub component: Option<String>,
-    /// The extension points that it exports.
-    pub points: Vec<&'static str>,
-    /// The settings of its entry that none of these points reads, by their keys.
-    pub unread_settings: Vec<&'static str>,
-    /// Whether it works.
-    pub state: PluginState,
-}
-
-/// Whether a plugin works.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PluginState {
-    /// It is loaded.
-    Loaded,
-    /// It could not be loaded for this reason, and is not required.
-    Failed(String),
-    /// Its entry says `enabled = false`.
-    Disabled,
-    /// It is a file in the plugin folder that no entry names.
-    Available,
-}
-
-impl fmt::Display for PluginState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Loaded => f.write_str("loaded"),
-            Self::Failed(reason) => write!(f, "failed: {reason}"),
-            Self::Disabled => f.write_str("disabled"),
-            Self::Available => f.write_str("available, not enabled"),
-        }
-    }
-}
-
-type Pairs = Arc<[(String, String)]>;
-
 /// The loaded plugins.
-#[derive(Debug)]
 pub struct PluginHost {
-    plugins: Vec<Plugin>,
-    reports: Vec<PluginReport>,
-    /// The operator's pairs for each session, which events carry.
-    metadata: RwLock<BTreeMap<ClientId, Pairs>>,
-    pub(super) reported: ReportedVerdicts,
+    set: ArcSwap<PluginSet>,
+    switches: ArcSwap<Switches>,
+    common: Arc<Common>,
+    pub(super) loader: Loader,
+    /// The candidates that were refused last. Held by a reload, so that two reloads follow each
+    /// other.
+    pub(super) reloading: tokio::sync::Mutex<Refused>,
+    news: Mutex<Option<mpsc::UnboundedReceiver<Quarantined>>>,
+}
+
+impl fmt::Debug for PluginHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginHost")
+            .field("set", &self.set)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PluginHost {
-    pub(super) fn new(plugins: Vec<Plugin>, reports: Vec<PluginReport>) -> Self {
+    pub(super) fn new(
+        loader: Loader,
+        set: PluginSet,
+        news: mpsc::UnboundedReceiver<Quarantined>,
+    ) -> Self {
         Self {
-            plugins,
-            reports,
-            metadata: RwLock::default(),
-            reported: ReportedVerdicts::default(),
+            set: ArcSwap::from_pointee(set),
+            switches: ArcSwap::default(),
+            common: Arc::default(),
+            loader,
+            reloading: tokio::sync::Mutex::default(),
+            news: Mutex::new(Some(news)),
         }
     }
 
-    /// The plugins that export an extension point and serve the session, in the operator's order.
-    pub(super) fn exporting<E: Exports>(
-        &self,
-        session: &ClientId,
-    ) -> impl Iterator<Item = &Plugin> {
-        self.plugins
-            .iter()
-            .filter(|plugin| plugin.points.get::<E>().is_some() && plugin.serves(session))
+    /// The plugins as they are now, for one round.
+    pub(super) fn round(&self) -> Round {
+        Round {
+            set: self.set.load_full(),
+            switches: self.switches.load_full(),
+            common: Arc::clone(&self.common),
+        }
     }
 
-    /// The plugin of this name, if it exports the extension point.
-    pub(super) fn plugin<E: Exports>(&self, name: &str) -> Option<&Plugin> {
-        self.plugins
-            .iter()
-            .find(|plugin| plugin.entry.name == name && plugin.points.get::<E>().is_some())
+    /// The set that is in use.
+    pub(super) fn set(&self) -> Arc<PluginSet> {
+        self.set.load_full()
+    }
+
+    /// Every round that begins from now on uses this set.
+    pub(super) fn publish(&self, set: PluginSet) {
+        self.set.store(Arc::new(set));
     }
 
     /// Sets the pairs that every event of a session carries from now on.
     pub fn set_metadata(&self, session: ClientId, pairs: Vec<(String, String)>) {
-        self.metadata
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(session, pairs.into());
+        self.common.set_metadata(session, pairs.into());
     }
 
-    pub(super) fn metadata(&self, session: &ClientId) -> Pairs {
-        self.metadata
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(session)
-            .cloned()
-            .unwrap_or_default()
+    /// Switches a plugin on or off for a session, whatever its entry says, or takes that back. It
+    /// applies to every round that begins from now on, also of a plugin that is loaded later.
+    pub fn set_switch(&self, session: &ClientId, plugin: &str, to: Option<bool>) {
+        self.switches.rcu(|switches| {
+            let mut switches = Switches::clone(switches);
+            switches.set(session, plugin, to);
+            switches
+        });
     }
 
-    /// Observes every call from now on. A gateway never does.
-    pub fn observe(&mut self) -> Arc<Instruments> {
+    /// Observes every call of the plugins that are loaded now. A gateway never does.
+    #[must_use]
+    pub fn observe(&self) -> Arc<Instruments> {
         let instruments = Arc::<Instruments>::default();
-        for plugin in &mut self.plugins {
-            plugin.instruments = Some(Arc::clone(&instruments));
+        for plugin in &self.set().plugins {
+            // Fails only if somebody observes them already.
+            let _ = plugin.instruments.set(Arc::clone(&instruments));
         }
         instruments
     }
 
-    /// The result of loading each plugin at the start.
+    /// Takes all switches of a session back: it is deleted, and another one may get its id.
+    pub fn forget_switches(&self, session: &ClientId) {
+        self.switches.rcu(|switches| {
+            let mut switches = Switches::clone(switches);
+            switches.forget(session);
+            switches
+        });
+    }
+
+    /// The news of plugins that are quarantined. Only the first caller gets them.
+    pub fn quarantines(&self) -> Option<mpsc::UnboundedReceiver<Quarantined>> {
+        self.news
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Every plugin as it is now, in the order of the entries; then the files of the plugin folder
+    /// that no entry names, as they were at the start or the last reload.
     #[must_use]
-    pub fn reports(&self) -> &[PluginReport] {
-        &self.reports
+    pub fn statuses(&self) -> Vec<PluginStatus> {
+        let set = self.set();
+        set.statuses
+            .iter()
+            .map(|status| PluginStatus {
+                quarantined_until: set
+                    .plugin(&status.report.name)
+                    .and_then(|plugin| plugin.quarantine.until()),
+                ..status.clone()
+            })
+            .collect()
+    }
+
+    /// The results of loading the plugins, in the order of [`PluginHost::statuses`].
+    #[must_use]
+    pub fn reports(&self) -> Vec<PluginReport> {
+        let set = self.set();
+        set.statuses
+            .iter()
+            .map(|status| status.report.clone())
+            .collect()
     }
 }

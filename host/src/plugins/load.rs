@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -18,13 +18,15 @@ use super::{
     },
     cache::Cache,
     check, convert,
-    engine::{MAX_MEMORY, PluginEngine},
+    engine::{MAX_MEMORY, PluginEngine, Share},
     guest::Plugin,
     host_state::HostState,
     pattern::Pattern,
     points::message_templating,
     ports::{CallFailure, KvStore},
+    quarantine::{News, Quarantine},
     schema,
+    slots::Slots,
 };
 use crate::{config, files};
 
@@ -63,11 +65,13 @@ pub(super) struct Loader {
     engine: PluginEngine,
     linker: Linker<HostState>,
     cache: Arc<Cache>,
-    dir: PathBuf,
+    slots: Slots,
+    pub(super) dir: PathBuf,
     /// The most time for reading, compiling and checking one plugin, each.
     timeout: Duration,
     kv: Arc<dyn KvStore>,
     secrets: Secrets,
+    news: News,
 }
 
 impl Loader {
@@ -79,6 +83,7 @@ impl Loader {
         plugins: usize,
         kv: Arc<dyn KvStore>,
         secrets: Secrets,
+        news: News,
     ) -> Result<Self, LoadError> {
         let engine =
             PluginEngine::new(plugins).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
@@ -90,6 +95,7 @@ impl Loader {
         let linker = linker(&engine).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
         let (dir, timeout) = (settings.dir.clone(), settings.load_timeout.duration());
         Ok(Self {
+            slots: Slots::new(engine.shares.to_vec()),
             engine,
             linker,
             cache: Arc::new(cache),
@@ -97,6 +103,7 @@ impl Loader {
             timeout,
             kv,
             secrets,
+            news,
         })
     }
 
@@ -120,6 +127,7 @@ impl Loader {
     ) -> Result<(Plugin, SelfDescription), String> {
         let (mut plugin, config) = self.assemble(entry).await?;
         let description = self.probe(&mut plugin, config).await?;
+        plugin.permits = self.slots.of(&entry.name)?;
         warn_of_unread_settings(&plugin);
         Ok((plugin, description))
     }
@@ -159,7 +167,7 @@ impl Loader {
             .await?;
         let compiled = compiled.map_err(|error| format!("it cannot be compiled: {error:#}"))?;
         let exported = check::interfaces(&self.engine.engine, &compiled)?;
-        let concurrent_calls = self.concurrent_calls(&compiled)?;
+        let permits_of_call = permits_of_call(&compiled)?;
         let pre = self
             .linker
             .instantiate_pre(&compiled)
@@ -177,7 +185,11 @@ impl Loader {
         };
         let plugin = Plugin {
             engine: self.engine.clone(),
-            permits: Arc::new(Semaphore::new(concurrent_calls)),
+            // For the call that asks it about itself; plugins are loaded one after the other.
+            permits: Arc::new(Semaphore::new(
+                usize::try_from(permits_of_call).unwrap_or(usize::MAX),
+            )),
+            permits_of_call,
             pre,
             lifecycle,
             points,
@@ -193,10 +205,20 @@ impl Loader {
                 .iter()
                 .map(secret)
                 .collect::<Result<_, _>>()?,
+            quarantine: Quarantine::new(entry.quarantine),
+            news: self.news.clone(),
             entry: entry.clone(),
-            instruments: None,
+            instruments: OnceLock::new(),
         };
         Ok((plugin, config))
+    }
+
+    /// SHA-256 of the file of an entry as it is now, in hex; none when it cannot be read.
+    pub(super) async fn digest(&self, entry: &config::Plugin) -> Option<String> {
+        let path = self.file(entry);
+        let read = move || files::read(&path, check::MAX_FILE).map(|bytes| check::digest(&bytes));
+        let read = self.within("reading its file", read).await;
+        read.ok()?.ok()
     }
 
     async fn read(&self, entry: &config::Plugin, path: PathBuf) -> Result<Vec<u8>, String> {
@@ -236,18 +258,6 @@ impl Loader {
                 self.timeout
             )),
         }
-    }
-
-    /// How many calls of the plugin fit into its share of the pool at the same time.
-    fn concurrent_calls(&self, compiled: &Component) -> Result<usize, String> {
-        let needed = compiled
-            .resources_required()
-            .ok_or("it imports core modules, which this gateway does not provide")?;
-        let calls = self
-            .engine
-            .share
-            .concurrent_calls(needed.num_memories, needed.num_tables)?;
-        Ok(usize::try_from(calls).unwrap_or(1))
     }
 
     /// Asks the plugin about itself and configures it, with every capability refused. A plugin that
@@ -300,6 +310,14 @@ impl Loader {
             description: info.description,
         })
     }
+}
+
+/// The permits that each call of the component takes.
+fn permits_of_call(compiled: &Component) -> Result<u32, String> {
+    let needed = compiled
+        .resources_required()
+        .ok_or("it imports core modules, which this gateway does not provide")?;
+    Share::permits_of_call(needed.num_memories, needed.num_tables)
 }
 
 /// Warns of settings that no extension point of the plugin reads: the operator expects an effect

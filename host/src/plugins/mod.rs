@@ -7,6 +7,7 @@
 mod bindings;
 mod cache;
 mod check;
+mod common;
 mod convert;
 mod engine;
 mod guest;
@@ -15,19 +16,29 @@ mod host_state;
 mod inspect;
 mod load;
 mod log_lines;
+mod notifiers;
 mod observe;
 mod pattern;
 mod pipeline;
 mod points;
 mod ports;
+mod quarantine;
+mod reload;
+mod report;
 mod reported;
+mod round;
 mod schema;
+mod serving;
+mod set;
+mod slots;
 mod start;
 mod stderr;
+mod switches;
 mod text;
 mod traceparent;
+mod watch;
 
-pub use host::{PluginHost, PluginReport, PluginState};
+pub use host::PluginHost;
 pub use inspect::Inspection;
 pub use load::LoadError;
 pub use observe::{CallReport, Instruments, LogLine};
@@ -38,4 +49,8 @@ pub use points::{
     send_validation::{Decision, Rejection, Verdict},
 };
 pub use ports::{Busy, CallFailure, FailureKind, HttpGrant, KvError, KvSpace, KvStore, Subject};
+pub use quarantine::Quarantined;
+pub use reload::{ReloadError, Reloaded, Version};
+pub use report::{FailedReload, PluginReport, PluginState, PluginStatus};
+pub use serving::{Because, Serving};
 pub use text::{Code, PluginText, TargetName};

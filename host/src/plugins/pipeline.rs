@@ -33,7 +33,7 @@ pub trait Pipeline: Send + Sync + Debug {
 #[async_trait]
 impl Pipeline for PluginHost {
     async fn validate(&self, subject: &Subject, message: OutboundMessage) -> Decision {
-        self.decide(subject, message).await
+        self.round().decide(subject, message).await
     }
 
     async fn render(
@@ -41,6 +41,6 @@ impl Pipeline for PluginHost {
         subject: &Subject,
         request: &RenderRequest,
     ) -> Result<Content, RenderFailure> {
-        self.rendered(subject, request).await
+        self.round().rendered(subject, request).await
     }
 }

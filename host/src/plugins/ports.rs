@@ -71,6 +71,8 @@ pub enum FailureKind {
     Busy,
     /// The gateway could not call it.
     Host,
+    /// It was not called, because it has failed too often (`quarantine`).
+    Quarantined,
 }
 
 impl FailureKind {
@@ -85,6 +87,7 @@ impl FailureKind {
             Self::TimedOut => "timed_out",
             Self::Busy => "busy",
             Self::Host => "host",
+            Self::Quarantined => "quarantined",
         }
     }
 }

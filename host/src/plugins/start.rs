@@ -2,22 +2,25 @@
 
 use std::{fs, path::Path, sync::Arc};
 
+use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::{
     check,
     guest::Plugin,
-    host::{PluginHost, PluginReport, PluginState},
+    host::PluginHost,
     load::{LoadError, Loader, Secrets, SelfDescription},
     points::point::Setting,
     ports::KvStore,
+    report::{PluginReport, PluginState, PluginStatus},
+    set::PluginSet,
     text::{MAX_NAME, PluginText},
 };
 use crate::config;
 
 /// The most bytes of the reason why a plugin could not be loaded. It may list every fault of a
 /// configuration.
-const MAX_REASON: usize = 4096;
+pub(super) const MAX_REASON: usize = 4096;
 
 impl PluginHost {
     /// Loads every enabled plugin, in the order of the entries.
@@ -56,11 +59,12 @@ impl PluginHost {
         secrets: Secrets,
     ) -> Result<Self, LoadError> {
         let enabled = entries.iter().filter(|entry| entry.enabled).count();
-        let loader = Loader::new(settings, cache_dir, enabled, kv, secrets)?;
-        let (mut plugins, mut reports) = (Vec::new(), Vec::<PluginReport>::new());
+        let (news, told) = mpsc::unbounded_channel();
+        let loader = Loader::new(settings, cache_dir, enabled, kv, secrets, news)?;
+        let mut set = PluginSet::default();
         for entry in entries {
             let file = loader.file(entry).display().to_string();
-            if reports.iter().any(|report| report.name == entry.name) {
+            if set.status(&entry.name).is_some() {
                 return Err(LoadError::Plugin {
                     name: entry.name.clone(),
                     file,
@@ -68,13 +72,15 @@ impl PluginHost {
                 });
             }
             if !entry.enabled {
-                reports.push(report(entry.name.clone(), file, PluginState::Disabled));
+                let report = report(entry.name.clone(), file, PluginState::Disabled);
+                set.statuses.push(PluginStatus::new(report));
                 continue;
             }
             match loader.load(entry).await {
                 Ok((plugin, description)) => {
-                    reports.push(loaded(&plugin, &description, file));
-                    plugins.push(plugin);
+                    let report = loaded(&plugin, &description, file);
+                    set.statuses.push(PluginStatus::new(report));
+                    set.plugins.push(Arc::new(plugin));
                 }
                 // The reason may quote schemas, configuration issues and panics of the plugin, so
                 // it is cut and escaped.
@@ -92,21 +98,18 @@ impl PluginHost {
                         plugin = entry.name,
                         reason, "plugin not loaded; the gateway goes on without it"
                     );
-                    reports.push(report(
-                        entry.name.clone(),
-                        file,
-                        PluginState::Failed(reason),
-                    ));
+                    let report = report(entry.name.clone(), file, PluginState::Failed(reason));
+                    set.statuses.push(PluginStatus::new(report));
                 }
             }
         }
-        add_available(&mut reports, &settings.dir);
-        Ok(Self::new(plugins, reports))
+        add_available(&mut set, &loader.dir);
+        Ok(Self::new(loader, set, told))
     }
 }
 
-/// Adds a report for every file of the plugin folder that no entry names.
-fn add_available(reports: &mut Vec<PluginReport>, dir: &Path) {
+/// Adds the files of the plugin folder that no entry names.
+pub(super) fn add_available(set: &mut PluginSet, dir: &Path) {
     let mut files: Vec<_> = fs::read_dir(dir)
         .into_iter()
         .flatten()
@@ -119,19 +122,21 @@ fn add_available(reports: &mut Vec<PluginReport>, dir: &Path) {
             .is_some_and(|extension| extension == "wasm")
     }) {
         let file = path.display().to_string();
-        if reports.iter().all(|report| report.file != file) {
+        let named = |status: &PluginStatus| status.report.file == file;
+        if !set.statuses.iter().any(named) {
             let name = path
                 .file_stem()
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            reports.push(report(name, file, PluginState::Available));
+            let report = report(name, file, PluginState::Available);
+            set.statuses.push(PluginStatus::new(report));
         }
     }
 }
 
 /// The report of a plugin of which nothing more is known.
-fn report(name: String, file: String, state: PluginState) -> PluginReport {
+pub(super) fn report(name: String, file: String, state: PluginState) -> PluginReport {
     PluginReport {
         name,
         version: String::new(),
@@ -144,7 +149,8 @@ fn report(name: String, file: String, state: PluginState) -> PluginReport {
     }
 }
 
-fn loaded(plugin: &Plugin, description: &SelfDescription, file: String) -> PluginReport {
+/// The report of a plugin that was loaded.
+pub(super) fn loaded(plugin: &Plugin, description: &SelfDescription, file: String) -> PluginReport {
     PluginReport {
         version: PluginText::truncated(MAX_NAME, &description.version).into(),
         description: PluginText::from(&*description.description).into(),

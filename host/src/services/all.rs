@@ -10,6 +10,7 @@ use super::{
     maintenance::Maintenance,
     messages::Messages,
     passkeys::Passkeys,
+    plugins::Plugins,
     sending::SendingControl,
     sends::Sends,
     sessions::Sessions,
@@ -37,6 +38,8 @@ pub struct Services {
     pub held: Arc<dyn HeldMessages>,
     /// Deliveries of events.
     pub deliveries: Arc<dyn Deliveries>,
+    /// The plugins, and the sessions that they serve.
+    pub plugins: Arc<dyn Plugins>,
     /// Clean-up, metrics and readiness.
     pub maintenance: Arc<dyn Maintenance>,
 }
@@ -55,6 +58,7 @@ impl Services {
             sending: Restricted::new(&self.sending, view),
             held: Restricted::new(&self.held, view),
             deliveries: Restricted::new(&self.deliveries, view),
+            plugins: Restricted::new(&self.plugins, view),
             maintenance: Restricted::new(&self.maintenance, view),
         }
     }

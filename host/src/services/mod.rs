@@ -13,6 +13,7 @@ mod linking;
 mod maintenance;
 mod messages;
 mod passkeys;
+mod plugins;
 mod registry;
 mod sending;
 mod sends;
@@ -28,6 +29,7 @@ pub use self::{
     maintenance::{GatewayMaintenance, Maintenance, clean},
     messages::{Messages, OutboxMessages},
     passkeys::{HelperAddress, PasskeyFailure, Passkeys, SessionPasskeys},
+    plugins::{HostPlugins, PluginFailure, Plugins, ReadEntries},
     registry::{Registry, SessionAction, SessionFailure},
     sending::{OutboxSending, SendingControl},
     sends::{OutboxSends, SendFailure, SendReply, Sends},

@@ -468,6 +468,7 @@ impl Registry {
             )
             .await?;
         self.store.forget_session(client).await?;
+        self.plugins.forget_switches(client);
         Ok(done)
     }
 

@@ -30,6 +30,7 @@ mod restrictions;
 mod script;
 mod sessions;
 mod space;
+mod switches;
 mod transaction;
 mod unreadable;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub use outbox::{
 };
 pub use pacing::Sending;
 pub use sessions::{HealthRow, SessionRow};
+pub use switches::PluginSwitch;
 pub use wishes::SessionWish;
 pub use writer::Urgency;
 

@@ -121,6 +121,7 @@ impl Store {
                     "DELETE FROM transition WHERE client = ?",
                     "DELETE FROM health WHERE client = ?",
                     "DELETE FROM told WHERE client = ?",
+                    "DELETE FROM plugin_switch WHERE client = ?",
                 ] {
                     sqlx::query(sql)
                         .bind(&client)

@@ -15,7 +15,7 @@ enum Kind {
 }
 use Kind::{Counter, Gauge, Summary};
 
-const METRICS: [(&str, Kind, &str); 20] = [
+const METRICS: [(&str, Kind, &str); 22] = [
     (
         "wharf_sends_total",
         Counter,
@@ -70,7 +70,7 @@ const METRICS: [(&str, Kind, &str); 20] = [
     (
         "wharf_plugin_calls_total",
         Counter,
-        "Calls of plugins, by plugin, function and outcome: ok, failed (an error, or an answer that is not allowed), trapped, over_cpu, over_memory, timed_out, busy or host.",
+        "Calls of plugins, by plugin, function and outcome: ok, failed (an error, or an answer that is not allowed), trapped, over_cpu, over_memory, timed_out, busy, host or quarantined.",
     ),
     (
         "wharf_plugin_call_seconds",
@@ -81,6 +81,16 @@ const METRICS: [(&str, Kind, &str); 20] = [
         "wharf_plugin_verdicts_total",
         Counter,
         "Verdicts of validators on messages, by plugin, mode (enforce or monitor) and verdict: allow, reject, modify, with monitor would_reject and would_modify, or how the call failed.",
+    ),
+    (
+        "wharf_plugin_reloads_total",
+        Counter,
+        "Reloads of plugins, by plugin and outcome: loaded, removed or refused.",
+    ),
+    (
+        "wharf_plugin_quarantines_total",
+        Counter,
+        "Times that a plugin failed so often that it was not called for a while, by plugin.",
     ),
     (
         "wharf_session_ready",

@@ -145,7 +145,7 @@ impl Loaded {
             Err(LoadError::Cache(_)) => load(None).await,
             loaded => loaded,
         };
-        let mut host = loaded.map_err(|error| file.refused(error))?;
+        let host = loaded.map_err(|error| file.refused(error))?;
         let instruments = host.observe();
         Ok(Self {
             host,
@@ -159,16 +159,16 @@ impl Loaded {
     }
 
     /// What the gateway reports of it.
-    pub(super) fn report(&self) -> Option<&PluginReport> {
+    pub(super) fn report(&self) -> Option<PluginReport> {
         self.host
             .reports()
-            .iter()
+            .into_iter()
             .find(|report| report.name == self.name)
     }
 
     /// The extension points that it exports.
-    pub(super) fn points(&self) -> &[&'static str] {
-        self.report().map_or(&[], |report| &report.points)
+    pub(super) fn points(&self) -> Vec<&'static str> {
+        self.report().map_or_else(Vec::new, |report| report.points)
     }
 
     /// The number of the next subject, from 1. Each input is a message or a delivery of its own: a

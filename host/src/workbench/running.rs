@@ -64,7 +64,7 @@ pub(super) async fn open(
     let name = file.name(&settings).await?;
     let loaded = Loaded::open(&file, &name, &settings, None).await?;
     for input in &inputs {
-        input.suits(called.point, loaded.points())?;
+        input.suits(called.point, &loaded.points())?;
     }
     loaded.instruments.set_now(now);
     Ok((loaded, inputs))

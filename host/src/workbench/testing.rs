@@ -113,7 +113,7 @@ async fn performed(
     session: &ClientId,
 ) -> Result<Vec<String>, String> {
     let input = Input::read(&step.input, session).map_err(|error| format!("input: {error}"))?;
-    input.suits(None::<cli::Point>, loaded.points())?;
+    input.suits(None::<cli::Point>, &loaded.points())?;
     let now = step.now.as_deref().map(running::time).transpose()?;
     loaded.instruments.set_now(now);
     let answered = answer::ask(loaded, &input, session).await;

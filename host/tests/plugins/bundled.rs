@@ -31,8 +31,8 @@ fn shown() -> String {
 async fn the_operators_file_shows_entries_that_work() {
     let place = Place::with(&["number_policy.wasm", "templates.wasm", "webhook.wasm"]).await;
     let host = place.load(&shown()).await.expect("all three load");
-    let states: Vec<_> = host
-        .reports()
+    let reports = host.reports();
+    let states: Vec<_> = reports
         .iter()
         .map(|report| (report.name.as_str(), report.state.clone()))
         .collect();

@@ -60,6 +60,11 @@ impl Place {
         }
     }
 
+    /// The plugin folder.
+    pub(crate) fn plugins(&self) -> PathBuf {
+        self.dir.path().join("plugins")
+    }
+
     /// Loads a host with the `[[plugin]]` entries of this text.
     pub(crate) async fn load(&self, entries: &str) -> Result<PluginHost, LoadError> {
         let mut config: Config = toml::from_str(entries).expect("a config");

@@ -5,7 +5,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 
-const METHODS: &str = "GET, POST, DELETE";
+const METHODS: &str = "GET, POST, PUT, DELETE";
 const HEADERS: &str =
     "content-type, authorization, x-api-key, idempotency-key, prefer, x-request-id";
 /// Response headers that a page may read in addition to those that browsers always expose.

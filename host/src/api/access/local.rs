@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, Uri, header, uri::Authority};
 use crate::api::{
     error::{ApiError, Code},
     extract::is_json,
+    method::takes_body,
     route::Need,
 };
 
@@ -78,7 +79,7 @@ impl Local {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let empty = text(header::CONTENT_LENGTH).is_none_or(|length| length == "0")
             && !headers.contains_key(header::TRANSFER_ENCODING);
-        if method == Method::POST && !empty && !is_json(headers) {
+        if takes_body(method) && !empty && !is_json(headers) {
             let message = "the body must be JSON, with Content-Type: application/json";
             return Err(
                 ApiError::new(Code::UnsupportedMediaType, message).titled("Unsupported Media Type")

@@ -146,6 +146,8 @@ codes! {
     QrNotAvailable: NOT_FOUND, "qr_not_available", "QR code not available";
     /// The session does not exist.
     UnknownClient: NOT_FOUND, "unknown_client", "Unknown client";
+    /// No plugin of this name is loaded, and the configuration has no entry for it.
+    UnknownPlugin: NOT_FOUND, "unknown_plugin", "Unknown plugin";
     /// The token of the helper page is unknown or no longer valid.
     UnknownToken: NOT_FOUND, "unknown_token", "Unknown token";
     /// The path does not support this method; the header `Allow` lists those that it supports.
@@ -191,6 +193,8 @@ codes! {
     Blocked: UNPROCESSABLE_ENTITY, "blocked", "Recipient is blocked";
     /// The account has no such chat.
     ChatNotFound: UNPROCESSABLE_ENTITY, "chat_not_found", "No such chat";
+    /// The configuration cannot be read, so nothing was reloaded.
+    ConfigurationInvalid: UNPROCESSABLE_ENTITY, "configuration_invalid", "Configuration invalid";
     /// The `Idempotency-Key` was used for a different request.
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key reused";
     /// This version cannot send messages of this kind, or not in a bulk order.
@@ -201,6 +205,8 @@ codes! {
     NotOnWhatsapp: UNPROCESSABLE_ENTITY, "not_on_whatsapp", "Number is not on WhatsApp";
     /// The account cannot be linked by a pairing code.
     PairingNotAvailable: UNPROCESSABLE_ENTITY, "pairing_not_available", "Pairing code not available";
+    /// The plugin's file or entry cannot be used; what was loaded before still runs.
+    PluginRefused: UNPROCESSABLE_ENTITY, "plugin_refused", "Plugin refused";
     /// The message to reply to is not in the chat, or cannot be replied to.
     QuoteNotFound: UNPROCESSABLE_ENTITY, "quote_not_found", "Message to answer not found";
     /// This version cannot send to recipients of this kind.

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     model::{InvalidClientId, InvalidRecipient},
     outbox::{AcceptError, StoreError},
-    plugins::RenderFailure,
-    services::{LinkFailure, PasskeyFailure, SendFailure, SessionFailure},
+    plugins::{ReloadError, RenderFailure},
+    services::{LinkFailure, PasskeyFailure, PluginFailure, SendFailure, SessionFailure},
     session::{AskError, LogoutError, PasskeyError},
     whatsapp::{AssertionFault, PageError},
 };
@@ -86,6 +86,21 @@ impl From<SessionFailure> for ApiError {
             SessionFailure::Named(_) => Code::SessionInConfiguration,
             SessionFailure::Logout(LogoutError::NotLinked(_)) => Code::NotLinked,
             SessionFailure::Logout(LogoutError::NotConfirmed(_)) => Code::LogoutNotConfirmed,
+        };
+        Self::new(code, failure.to_string())
+    }
+}
+
+impl From<PluginFailure> for ApiError {
+    fn from(failure: PluginFailure) -> Self {
+        let code = match failure {
+            PluginFailure::Session(failure) => return failure.into(),
+            PluginFailure::Failed(_) => return Self::internal(failure),
+            PluginFailure::Unknown(_) | PluginFailure::Reload(ReloadError::Unknown(_)) => {
+                Code::UnknownPlugin
+            }
+            PluginFailure::Reload(ReloadError::Configuration(_)) => Code::ConfigurationInvalid,
+            PluginFailure::Reload(ReloadError::Refused { .. }) => Code::PluginRefused,
         };
         Self::new(code, failure.to_string())
     }

@@ -3,12 +3,14 @@
 
 mod action;
 mod body;
+mod plugin;
 mod query;
 mod session;
 
 pub(super) use self::{
     action::{Action, Actions},
     body::{Body, JsonBody, Object, is_json},
+    plugin::PluginName,
     query::{NoParams, Params, time},
     session::{Client, ClientQuery, Session},
 };

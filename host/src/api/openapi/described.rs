@@ -12,7 +12,9 @@ use super::operation::Operation;
 use crate::api::{
     caller::Caller,
     error::{ApiError, Code},
-    extract::{Action, Body, Client, ClientQuery, JsonBody, NoParams, Object, Params, Session},
+    extract::{
+        Action, Body, Client, ClientQuery, JsonBody, NoParams, Object, Params, PluginName, Session,
+    },
 };
 
 /// A parameter of a handler.
@@ -74,6 +76,7 @@ impl Input for HeaderMap {}
 impl Input for Caller {}
 impl Input for RawQuery {}
 impl Input for Body {}
+impl Input for PluginName {}
 
 impl Input for NoParams {
     fn describe(operation: Operation) -> Operation {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -13,13 +13,14 @@ use super::{
 };
 use crate::api::{
     error::{Code, FailureEnvelope, Problem, is_own},
+    method::takes_body,
     route::{Call, Calls, Need},
 };
 
 const ABOUT: &str = include_str!("about.md");
 
 /// The groups of calls: prefix of the path, name, description.
-const TAGS: [(&str, &str, &str); 8] = [
+const TAGS: [(&str, &str, &str); 9] = [
     (
         "/v1/messages",
         "Messages",
@@ -35,6 +36,11 @@ const TAGS: [(&str, &str, &str); 8] = [
         "/v1/sessions",
         "Sessions",
         "Sessions, each of which is one WhatsApp login: create, link, start, stop and read them, and send messages.",
+    ),
+    (
+        "/v1/plugins",
+        "Plugins",
+        "The plugins of the gateway: list and reload them.",
     ),
     (
         "/passkey",
@@ -291,7 +297,7 @@ fn codes(call: &Call, operation: &Operation) -> Vec<Code> {
         codes.push(Code::InvalidPath);
     }
     // A body is received, and discarded, also by a call that takes none.
-    if call.method == Method::POST {
+    if takes_body(&call.method) {
         codes.extend([
             Code::BodyNotReadable,
             Code::BodyTooSlow,

@@ -7,6 +7,7 @@ mod history;
 mod linking;
 mod messages;
 mod passkey;
+mod plugins;
 mod send;
 mod sending;
 mod sessions;
@@ -23,6 +24,7 @@ pub(super) fn routes() -> Routes {
         .merge(sessions::routes())
         .merge(linking::routes())
         .merge(passkey::routes())
+        .merge(plugins::routes())
         .merge(send::routes())
         .merge(sending::routes())
         .merge(held::routes())

@@ -115,6 +115,17 @@ pub(super) fn check(config: &Config, errors: &mut Vec<String>) {
             .filter(|(_, time)| time.0 == 0)
             .map(|(name, _)| format!("{name} must be longer than 0")),
     );
+    for plugin in &config.plugin {
+        let Some(rule) = plugin.quarantine else {
+            continue;
+        };
+        if !(1..=10_000).contains(&rule.failures) || rule.within.0 == 0 || rule.pause.0 == 0 {
+            errors.push(format!(
+                "[[plugin]] name = {:?}: quarantine needs 1 to 10000 failures, and times longer than 0, e.g. {{ failures = 20, within = \"1m\", pause = \"5m\" }}",
+                plugin.name
+            ));
+        }
+    }
     let mut names: Vec<&str> = config
         .plugin
         .iter()

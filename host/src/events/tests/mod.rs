@@ -66,6 +66,10 @@ impl Teller {
 
 #[async_trait]
 impl Notifiers for Teller {
+    fn round(self: Arc<Self>) -> Arc<dyn Notifiers> {
+        self
+    }
+
     fn interested(&self, _: &Envelope) -> Vec<String> {
         vec!["teller".into()]
     }

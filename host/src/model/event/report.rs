@@ -44,6 +44,7 @@ macro_rules! reports {
 reports! {
     "bridge.fault" => BridgeFault,
     "message.unknown" => MessageUnknown,
+    "plugin.quarantined" => PluginQuarantined,
     "session.notices" => SessionNotices,
     "session.relinked" => Relinked,
     "session.restriction" => RestrictionChanged,
@@ -80,6 +81,28 @@ pub struct MessageUnknown {
     /// False while the gateway is determining the outcome; true if the outcome stays unknown.
     #[serde(rename = "final")]
     pub is_final: bool,
+}
+
+/// A plugin failed too often and is not called for a while, as its entry says. The event belongs to
+/// the session whose call failed last, but concerns every session that the plugin serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "WebhookPluginQuarantined")]
+pub struct PluginQuarantined {
+    /// The name of the plugin.
+    pub plugin: String,
+    /// SHA-256 of its component, in hex.
+    pub component: String,
+    /// How the last call failed: `failed`, `trapped`, `over_cpu`, `over_memory` or `timed_out`.
+    pub outcome: String,
+    /// How many calls failed.
+    pub failures: u32,
+    /// Within how many milliseconds.
+    pub within_ms: u64,
+    /// Until when the plugin is not called. RFC 3339, UTC.
+    #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub until: Timestamp,
 }
 
 /// The notices of a session for its operator have changed.

@@ -1,7 +1,10 @@
 //! Plugins for these tests. They validate messages by their text, render templates, and notify
 //! nobody.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 
@@ -108,6 +111,10 @@ pub(super) fn poll() -> Content {
 
 #[async_trait]
 impl Notifiers for Words {
+    fn round(self: Arc<Self>) -> Arc<dyn Notifiers> {
+        self
+    }
+
     fn interested(&self, _: &Envelope) -> Vec<String> {
         vec![]
     }

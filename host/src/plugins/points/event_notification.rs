@@ -13,8 +13,8 @@ use crate::{
         bindings::wharf::plugin::{calls, messages},
         convert::{same, time},
         guest::{Plugin, Ready},
-        host::PluginHost,
         ports::{CallFailure, FailureKind, HttpGrant, Subject},
+        round::Round,
         text::{PluginText, TargetName},
     },
 };
@@ -65,6 +65,10 @@ const MAX_TARGETS: usize = 1000;
 /// Decides which targets an event goes to, shapes the HTTP calls, and judges their results.
 #[async_trait]
 pub trait Notifiers: Send + Sync + Debug {
+    /// The notifiers as they are now, for all calls about one event or one attempt: a reload
+    /// meanwhile does not mix two versions of a notifier.
+    fn round(self: Arc<Self>) -> Arc<dyn Notifiers>;
+
     /// The names of the notifiers that want this event of this session.
     fn interested(&self, envelope: &Envelope) -> Vec<String>;
 
@@ -151,7 +155,7 @@ macro_rules! call {
     }};
 }
 
-impl PluginHost {
+impl Round {
     fn notifier(&self, name: &str) -> Result<&Plugin, CallFailure> {
         let missing = || CallFailure {
             plugin: name.to_owned(),
@@ -172,7 +176,11 @@ impl PluginHost {
 }
 
 #[async_trait]
-impl Notifiers for PluginHost {
+impl Notifiers for Round {
+    fn round(self: Arc<Self>) -> Arc<dyn Notifiers> {
+        self
+    }
+
     fn interested(&self, envelope: &Envelope) -> Vec<String> {
         let is_credential = envelope.event.is_credential();
         let wants = |plugin: &&Plugin| {

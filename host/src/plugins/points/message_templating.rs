@@ -14,8 +14,8 @@ use crate::{
     model::{ClientId, Content},
     plugins::{
         guest::{Call, Plugin, Ready},
-        host::PluginHost,
         ports::{Busy, CallFailure, FailureKind, Subject},
+        round::Round,
         text::{MAX_NAME, PluginText},
     },
 };
@@ -168,7 +168,7 @@ pub(in crate::plugins) async fn described(
     Ok(Some(templates.into_iter().map(template).collect()))
 }
 
-impl PluginHost {
+impl Round {
     /// Renders a template.
     pub(in crate::plugins) async fn rendered(
         &self,
@@ -255,7 +255,7 @@ async fn render(
         })),
         Err(
             failure @ CallFailure {
-                kind: FailureKind::Failed,
+                kind: FailureKind::Failed | FailureKind::Quarantined,
                 ..
             },
         ) => Err(failed(failure.detail)),

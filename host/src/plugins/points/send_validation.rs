@@ -20,8 +20,8 @@ use crate::{
     plugins::{
         bindings::wharf::plugin::calls,
         guest::{Plugin, Ready},
-        host::PluginHost,
         ports::{Busy, CallFailure, FailureKind, Subject},
+        round::Round,
         text::{Code, PluginText},
     },
 };
@@ -91,7 +91,7 @@ pub struct Rejection {
     /// The plugin that rejected it.
     pub plugin: String,
     /// The plugin's code, or `plugin_failed` when the plugin itself failed and `on_error =
-    /// "reject"`.
+    /// "reject"`, or `plugin_quarantined` when it has failed too often and was not called.
     pub code: Code,
     /// The plugin's reason, for people.
     pub reason: PluginText,
@@ -108,7 +108,7 @@ pub struct Verdict {
     /// SHA-256 of the plugin's component, in hex.
     pub component: String,
     /// `allow`, `reject`, `modify`, or how the call failed (`trapped`, `over_cpu`, `over_memory`,
-    /// `timed_out`, `failed`, `busy`, `host`). A monitored plugin says `would_reject` and
+    /// `timed_out`, `failed`, `busy`, `host`, `quarantined`). A monitored plugin says `would_reject` and
     /// `would_modify`.
     pub verdict: &'static str,
     /// Whether the plugin is monitored (`mode = "monitor"`): then its verdict decided nothing.
@@ -129,7 +129,7 @@ enum Answer {
     Modify(Box<OutboundMessage>),
 }
 
-impl PluginHost {
+impl Round {
     /// Asks the validators of the session in the operator's order. The first rejection ends the
     /// round; a changed message is what the next validator sees.
     pub(in crate::plugins) async fn decide(
@@ -162,13 +162,21 @@ impl PluginHost {
                     );
                 }
                 Err(failure) => {
-                    warn!(%failure, subject = subject.id, on_error = ?plugin.entry.on_error, "a plugin failed");
+                    let quarantined = failure.kind == FailureKind::Quarantined;
+                    // The beginning of a quarantine is logged once.
+                    if !quarantined {
+                        warn!(%failure, subject = subject.id, on_error = ?plugin.entry.on_error, "a plugin failed");
+                    }
                     if plugin.entry.on_error == OnError::Reject {
+                        let (code, what) = if quarantined {
+                            ("plugin_quarantined", failure.detail.to_string())
+                        } else {
+                            ("plugin_failed", failure.kind.to_string())
+                        };
                         let reason = format!(
-                            "the plugin failed ({}), and the gateway is set to send nothing that it has not allowed",
-                            failure.kind
+                            "the plugin failed ({what}), and the gateway is set to send nothing that it has not allowed"
                         );
-                        let (code, reason) = ("plugin_failed".into(), reason.as_str().into());
+                        let (code, reason) = (code.into(), reason.as_str().into());
                         return Decision::Reject(
                             Rejection {
                                 plugin: plugin.entry.name.clone(),
@@ -209,8 +217,8 @@ impl PluginHost {
         );
         metrics::counter!("wharf_plugin_verdicts_total", "plugin" => plugin.clone(), "verdict" => *verdict, "mode" => mode).increment(1);
         if !monitored
-            || matches!(*verdict, "allow" | WOULD_MODIFY)
-            || !self.reported.is_new(plugin, &subject.id)
+            || matches!(*verdict, "allow" | WOULD_MODIFY | "quarantined")
+            || !self.reported().is_new(plugin, &subject.id)
         {
             return;
         }

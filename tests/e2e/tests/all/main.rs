@@ -24,6 +24,7 @@ mod offline;
 mod operator;
 mod pairing;
 mod passkey;
+mod plugin_life;
 mod readme;
 mod recipients;
 mod restart;

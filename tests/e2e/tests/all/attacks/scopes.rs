@@ -112,6 +112,14 @@ async fn a_key_does_what_its_scopes_say() -> Result<()> {
         ),
         (Method::POST, "/api/whatsapp/cleanup-sessions", "admin"),
         (Method::GET, "/metrics", "admin"),
+        (Method::GET, "/v1/plugins", "admin"),
+        (Method::POST, "/v1/plugins/webhook/reload", "admin"),
+        (Method::PUT, "/v1/sessions/sales/plugins/webhook", "admin"),
+        (
+            Method::DELETE,
+            "/v1/sessions/sales/plugins/webhook",
+            "admin",
+        ),
     ] {
         needs("reader", method, path, None, scope).await?;
     }
@@ -218,6 +226,8 @@ async fn a_key_of_some_sessions_finds_no_other_however_it_is_named() -> Result<(
             (Method::POST, format!("/v1/sessions/{id}/sending/pause")),
             (Method::POST, format!("/v1/sessions/{id}/held/cancel")),
             (Method::DELETE, format!("/v1/sessions/{id}")),
+            (Method::GET, format!("/v1/sessions/{id}/plugins")),
+            (Method::DELETE, format!("/v1/sessions/{id}/plugins/webhook")),
             (
                 Method::DELETE,
                 format!("/v1/messages?state=queued&session={id}"),

@@ -8,7 +8,7 @@ use wharf_e2e::Api;
 use super::{ANN, SEED, SEND, call, envelope};
 
 /// Every path of `/v1`, with a method that it accepts.
-const PATHS: [(&str, &str); 37] = [
+const PATHS: [(&str, &str); 42] = [
     ("GET", "/v1/sessions"),
     ("POST", "/v1/sessions"),
     ("GET", "/v1/sessions/default"),
@@ -27,6 +27,11 @@ const PATHS: [(&str, &str); 37] = [
     ("POST", "/v1/sessions/default/sending/pause"),
     ("GET", "/v1/sessions/default/held"),
     ("POST", "/v1/sessions/default/held/release"),
+    ("GET", "/v1/sessions/default/plugins"),
+    ("PUT", "/v1/sessions/default/plugins/none"),
+    ("DELETE", "/v1/sessions/default/plugins/none"),
+    ("GET", "/v1/plugins"),
+    ("POST", "/v1/plugins/none/reload"),
     ("POST", "/v1/bulk"),
     ("GET", "/v1/bulk/bulk_0"),
     ("GET", "/v1/bulk/bulk_0/recipients"),

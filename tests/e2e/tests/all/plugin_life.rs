@@ -1,0 +1,227 @@
+//! The life of plugins over the API of the running gateway: reloads, switches for single sessions,
+//! and what survives a restart.
+//!
+//! Validation happens when a message is accepted, so no browser is needed: `Prefer: respond-async`
+//! is answered at the commit.
+
+use std::{fs, path::Path, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use reqwest::Method;
+use serde_json::json;
+use tempfile::TempDir;
+use wharf_e2e::{
+    Gateway, House, Plan,
+    api::{Answer, answer},
+    gateway::write_config,
+    house::guests,
+    until,
+};
+
+const NUMBER: &str = "4915123456789";
+const STOP: Duration = Duration::from_secs(30);
+
+/// A house whose plugin folder has the guests `good` and `odd`, with an entry for `good`.
+async fn house() -> Result<(House, TempDir)> {
+    let folder = tempfile::tempdir()?;
+    let plugins = folder.path();
+    for file in ["good.wasm", "odd.wasm"] {
+        fs::copy(guests().join(file), plugins.join(file)).context("a guest")?;
+    }
+    let overlay = format!(
+        "[browser]\nexecutable = '/nowhere/chromium'\n[plugins]\ndir = {plugins:?}\n[[plugin]]\nname = 'good'\n"
+    );
+    let plan = Plan {
+        overlay,
+        ..Plan::default()
+    };
+    Ok((House::build(plan).await?, folder))
+}
+
+/// Replaces the plugin entries of the gateway's file.
+fn set_entries(folder: &Path, entries: &str) -> Result<()> {
+    let text = fs::read_to_string(folder.join("gateway.toml"))?;
+    let mut config: toml::Table = text.parse()?;
+    let new: toml::Table = entries.parse()?;
+    config.remove("plugin");
+    config.extend(new);
+    write_config(folder, &toml::to_string(&config)?)
+}
+
+async fn reload(gateway: &Gateway, name: &str) -> Result<Answer> {
+    gateway
+        .api
+        .post_nothing(&format!("/v1/plugins/{name}/reload"))
+        .await
+}
+
+/// The status of a message with a word that the guest `good` forbids: 422, or 202 without it.
+async fn said(gateway: &Gateway) -> Result<u16> {
+    Ok(gateway.api.send_async(NUMBER, "forbidden").await?.status)
+}
+
+async fn switch(gateway: &Gateway, path: &str, body: &serde_json::Value) -> Result<Answer> {
+    answer(gateway.api.request(Method::PUT, path).json(body)).await
+}
+
+#[tokio::test]
+async fn a_plugin_is_added_changed_refused_and_removed_by_a_reload() -> Result<()> {
+    let (house, _plugins) = house().await?;
+    let gateway = house.open().await?;
+    let good = "[[plugin]]\nname = 'good'\n";
+    let odd = |behaviour: &str| {
+        format!("{good}[[plugin]]\nname = 'odd'\nconfig = {{ behaviour = '{behaviour}' }}\n")
+    };
+    reload(&gateway, "odd")
+        .await?
+        .problem(404, "unknown_plugin")?;
+
+    set_entries(house.folder(), &odd("exit"))?;
+    let added = reload(&gateway, "odd").await?.expect(200)?.json;
+    ensure!(
+        added["before"].is_null() && added["after"]["version"] == "0.0.1",
+        "{added}"
+    );
+    let refused = gateway.api.send_async(NUMBER, "hello").await?.expect(422)?;
+    ensure!(refused.json["code"] == "plugin_failed", "{}", refused.json);
+    set_entries(house.folder(), &odd("allow"))?;
+    let changed = reload(&gateway, "odd").await?.expect(200)?.json;
+    ensure!(
+        changed["before"]["component"] == changed["after"]["component"]
+            && changed["before"]["component"].is_string(),
+        "{changed}"
+    );
+    gateway.api.send_async(NUMBER, "hello").await?.expect(202)?;
+
+    set_entries(house.folder(), &odd("x"))?;
+    let detail = reload(&gateway, "odd")
+        .await?
+        .problem_detail(422, "plugin_refused")?;
+    ensure!(detail.contains("behaviour"), "{detail}");
+    write_config(house.folder(), "[[plugin]]\nname = 'odd'\nfile =")?;
+    let detail = reload(&gateway, "odd")
+        .await?
+        .problem_detail(422, "configuration_invalid")?;
+    ensure!(detail.contains("gateway.toml"), "{detail}");
+    gateway.api.send_async(NUMBER, "hello").await?.expect(202)?;
+    let listed = gateway.api.get("/v1/plugins").await?.expect(200)?.json;
+    let [one, other] = [&listed["plugins"][0], &listed["plugins"][1]];
+    ensure!(
+        one["name"] == "good" && one["state"] == "loaded" && one["failedReload"].is_null(),
+        "{listed}"
+    );
+    ensure!(
+        other["name"] == "odd"
+            && other["state"] == "loaded"
+            && other["loadedAt"].is_string()
+            && other["failedReload"]["reason"]
+                .as_str()
+                .is_some_and(|reason| reason.contains("behaviour")),
+        "{listed}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_removed_plugin_decides_nothing_and_a_quarantined_one_is_told_of() -> Result<()> {
+    let (house, _plugins) = house().await?;
+    let gateway = house.open().await?;
+    ensure!(said(&gateway).await? == 422);
+    let odd = "[[plugin]]\nname = 'odd'\nquarantine = { failures = 2, within = '1h', pause = '1h' }\nconfig = { behaviour = 'panic' }\n";
+    set_entries(house.folder(), odd)?;
+    let removed = reload(&gateway, "good").await?.expect(200)?.json;
+    ensure!(removed["after"].is_null(), "{removed}");
+    ensure!(said(&gateway).await? == 202);
+    reload(&gateway, "odd").await?.expect(200)?;
+    let mut codes = Vec::new();
+    for _ in 0..3 {
+        let refused = gateway.api.send_async(NUMBER, "hello").await?.expect(422)?;
+        codes.push(refused.json["code"].clone());
+    }
+    ensure!(
+        codes == ["plugin_failed", "plugin_failed", "plugin_quarantined"],
+        "{codes:?}"
+    );
+    let listed = gateway.api.get("/v1/plugins").await?.expect(200)?.json;
+    ensure!(
+        listed["plugins"][0]["quarantinedUntil"].is_string(),
+        "{listed}"
+    );
+    // The event is recorded beside the call.
+    let counted = until("the metrics", STOP, async || {
+        let metrics = gateway.api.get("/metrics").await?.expect(200)?;
+        let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
+        let has = |name: &str, labels: &[&str]| {
+            metrics.lines().any(|line| {
+                line.starts_with(name)
+                    && labels.iter().all(|label| line.contains(label))
+                    && line.ends_with(" 1")
+            })
+        };
+        let all = has("wharf_plugin_quarantines_total", &["plugin=\"odd\""])
+            && has(
+                "wharf_plugin_reloads_total",
+                &["plugin=\"good\"", "outcome=\"removed\""],
+            )
+            && has("wharf_events_total", &["kind=\"plugin.quarantined\""]);
+        Ok(all.then_some(()))
+    });
+    counted.await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_switch_for_a_session_is_kept_over_reloads_and_restarts_until_it_is_taken_back()
+-> Result<()> {
+    let (house, _plugins) = house().await?;
+    let gateway = house.open().await?;
+    let path = "/v1/sessions/default/plugins/good";
+    ensure!(said(&gateway).await? == 422);
+    for (body, code) in [
+        (json!({"enabled": "no"}), "invalid_body"),
+        (json!({}), "invalid_body"),
+        (json!({"enabled": true, "more": 1}), "invalid_body"),
+    ] {
+        switch(&gateway, path, &body).await?.problem(400, code)?;
+    }
+    let off = json!({"enabled": false});
+    switch(&gateway, "/v1/sessions/default/plugins/none", &off)
+        .await?
+        .problem(404, "unknown_plugin")?;
+    switch(&gateway, "/v1/sessions/none/plugins/good", &off)
+        .await?
+        .problem(404, "unknown_client")?;
+
+    let switched = switch(&gateway, path, &off).await?.expect(200)?.json;
+    ensure!(
+        switched["serves"] == false && switched["because"] == "switch",
+        "{switched}"
+    );
+    ensure!(said(&gateway).await? == 202);
+    reload(&gateway, "good").await?.expect(200)?;
+    ensure!(said(&gateway).await? == 202);
+    gateway.stop(STOP).await?;
+
+    let gateway = house.open().await?;
+    ensure!(said(&gateway).await? == 202);
+    let listed = gateway
+        .api
+        .get("/v1/sessions/default/plugins")
+        .await?
+        .expect(200)?
+        .json;
+    ensure!(
+        listed["plugins"][0]["plugin"] == "good" && listed["plugins"][0]["enabled"] == false,
+        "{listed}"
+    );
+    let back = answer(gateway.api.request(Method::DELETE, path))
+        .await?
+        .expect(200)?
+        .json;
+    ensure!(
+        back["serves"] == true && back["because"] == "sessions" && back["enabled"].is_null(),
+        "{back}"
+    );
+    ensure!(said(&gateway).await? == 422);
+    Ok(())
+}
