@@ -1,5 +1,6 @@
 //! The arguments of the command line.
 
+mod kv;
 mod plugin;
 
 use std::{
@@ -9,7 +10,10 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, builder::RangedU64ValueParser};
 
-pub use self::plugin::{Authoring, Bench, Called, Language, New, Point, Run};
+pub use self::{
+    kv::{Kv, Place},
+    plugin::{Authoring, Bench, Called, Language, New, Point, Run},
+};
 use crate::{config::Scope, model::ClientId};
 
 /// A self-hosted WhatsApp gateway where extensions dock.
@@ -63,6 +67,9 @@ pub enum Command {
     /// Make, build, check, run, test and measure plugins, without a gateway.
     #[command(subcommand)]
     Plugin(Authoring),
+    /// Read and change the key-value storage of plugins. Asks the running gateway.
+    #[command(subcommand)]
+    Kv(Kv),
 }
 
 /// Commands about API keys.

@@ -7,6 +7,7 @@ pub mod api;
 pub mod browser;
 pub mod cli;
 pub mod config;
+pub mod egress;
 pub mod events;
 pub mod files;
 pub mod gateway;

@@ -16,9 +16,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::error;
 use wharf::{
     api, browser,
-    cli::{Authoring, Cli, Command, Deliveries, Keys, Profile},
+    cli::{Authoring, Cli, Command, Deliveries, Keys, Kv, Profile},
     config::{self, Config, Scope, Sources},
-    gateway::{Gateway, check, deliveries, doctor, health, profiles},
+    gateway::{Gateway, check, deliveries, doctor, health, kv, profiles},
     model::ClientId,
     telemetry, workbench,
 };
@@ -82,6 +82,7 @@ fn main() -> ExitCode {
         Some(Command::Deliveries(command)) => {
             runtime.block_on(deliveries(&config, &sources, &command))
         }
+        Some(Command::Kv(command)) => runtime.block_on(storage(&config, &sources, &command)),
         Some(Command::Health { live }) => shown(
             runtime
                 .block_on(health::run(&config, &sources, live))
@@ -249,6 +250,10 @@ fn plugin(command: &Authoring, config: Option<&Path>) -> ExitCode {
 
 async fn deliveries(config: &Config, sources: &Sources, command: &Deliveries) -> ExitCode {
     shown(deliveries::run(config, sources, command).await)
+}
+
+async fn storage(config: &Config, sources: &Sources, command: &Kv) -> ExitCode {
+    shown(kv::run(config, sources, command).await)
 }
 
 fn shown(done: Result<Vec<String>, impl std::fmt::Display>) -> ExitCode {

@@ -18,6 +18,8 @@ mod calls;
 mod capabilities;
 #[path = "plugins/grants.rs"]
 mod grants;
+#[path = "plugins/http.rs"]
+mod http;
 #[path = "plugins/life.rs"]
 mod life;
 #[path = "plugins/loading.rs"]
@@ -26,6 +28,8 @@ mod loading;
 mod notifiers;
 #[path = "plugins/points.rs"]
 mod points;
+#[path = "plugins/reach.rs"]
+mod reach;
 #[allow(dead_code, reason = "the unit tests use more of it")]
 #[path = "../src/events/tests/receiver.rs"]
 mod receiver;
@@ -33,3 +37,5 @@ mod receiver;
 mod room;
 #[path = "plugins/support.rs"]
 mod support;
+#[path = "plugins/web.rs"]
+mod web;

@@ -31,7 +31,7 @@ pub use event::{
     Account, Ack, AckLevel, Envelope, Event, Failure, OtherEvent, QrCode, Sent, SessionChange,
     SessionState,
 };
-pub use host::{kv, log, secrets};
+pub use host::{http, kv, log, secrets};
 pub use message::{Address, InboundMessage, MessageId, OutboundMessage, Timestamp, Wid};
 pub use plugin::{ConfigIssue, ConfigIssues, Info, NoConfig, Plugin, configure};
 pub use points::notifier::{AttemptResult, HttpRequest, HttpResponse, Judgement, Notifier};
@@ -49,7 +49,8 @@ pub mod prelude {
         Envelope, Error, Event, Failure, HttpRequest, HttpResponse, InboundMessage, Info,
         Judgement, MessageId, NoConfig, Notifier, OtherEvent, OutboundMessage, Plugin, QrCode,
         Rejection, RenderError, RenderRequest, Sent, SessionChange, SessionState, TemplateInfo,
-        Templater, Timestamp, Validator, Value, Variable, VariableKind, Verdict, kv, log, secrets,
+        Templater, Timestamp, Validator, Value, Variable, VariableKind, Verdict, http, kv, log,
+        secrets,
     };
     pub use serde::Deserialize;
     pub use serde_json::json;

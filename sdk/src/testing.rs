@@ -18,7 +18,7 @@ use std::{
     marker::PhantomData,
 };
 
-use crate::{CallContext, ConfigIssue, Plugin, kv::Entry, log::Level};
+use crate::{CallContext, ConfigIssue, Plugin, http, kv::Entry, log::Level};
 
 pub use serde_json::json;
 
@@ -42,7 +42,12 @@ struct State {
     quota: Option<usize>,
     secrets: BTreeMap<String, String>,
     logs: Vec<LogLine>,
+    /// The scripted answers, each with the URL that it is for.
+    http: Vec<(String, Option<HttpResult>)>,
+    http_requests: Vec<http::Request>,
 }
+
+type HttpResult = Result<http::Response, http::Error>;
 
 #[derive(Debug)]
 struct Stored {
@@ -90,6 +95,8 @@ impl Host {
             quota: None,
             secrets: BTreeMap::new(),
             logs: Vec::new(),
+            http: Vec::new(),
+            http_requests: Vec::new(),
         };
         STATE.with_borrow_mut(|slot| *slot = Some(state));
         Self {
@@ -150,6 +157,19 @@ impl Host {
     #[must_use]
     pub fn kv_keys(&self) -> Vec<String> {
         with(|state| state.keys()).unwrap_or_default()
+    }
+
+    /// Scripts the answer to one request to this URL. Several answers to a URL are given in their
+    /// order. A request to an origin without any script is not granted, and one beyond the last
+    /// answer is unreachable.
+    pub fn answer_http(&self, url: &str, answer: Result<http::Response, http::Error>) {
+        with(|state| state.http.push((url.into(), Some(answer))));
+    }
+
+    /// The HTTP requests so far, also those that failed.
+    #[must_use]
+    pub fn http_requests(&self) -> Vec<http::Request> {
+        with(|state| state.http_requests.clone()).unwrap_or_default()
     }
 
     /// The log lines so far.
@@ -234,6 +254,7 @@ impl State {
 pub(crate) mod backend {
     use super::{KEY_BYTES, LogLine, State, VALUE_BYTES, with};
     use crate::{
+        http,
         kv::{Entry, Error},
         log::Level,
     };
@@ -254,6 +275,31 @@ pub(crate) mod backend {
 
     pub(crate) fn secret(name: &str) -> Option<String> {
         with(|state| state.secrets.get(name).cloned()).flatten()
+    }
+
+    pub(crate) fn http(request: http::Request) -> Result<http::Response, http::Error> {
+        let origin = request.origin()?;
+        let not_granted = http::Error::NotGranted(origin.clone());
+        with(|state| {
+            state.http_requests.push(request.clone());
+            let scripted = state
+                .http
+                .iter_mut()
+                .find(|(url, answer)| *url == request.url && answer.is_some());
+            if let Some(answer) = scripted.and_then(|(_, answer)| answer.take()) {
+                return answer;
+            }
+            let granted = state
+                .http
+                .iter()
+                .any(|(url, _)| http::get(url).origin().as_ref() == Ok(&origin));
+            Err(if granted {
+                http::Error::Unreachable(format!("no answer to {} is scripted", request.url))
+            } else {
+                http::Error::NotGranted(origin)
+            })
+        })
+        .unwrap_or(Err(not_granted))
     }
 
     pub(crate) fn kv_get(key: &str) -> Result<Option<Entry>, Error> {

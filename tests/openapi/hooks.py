@@ -57,6 +57,7 @@ OF_PATH = {
     "/v1/messages/": THINGS["messages"],
     "/v1/bulk/": THINGS["orders"],
     "/v1/deliveries/": THINGS["deliveries"],
+    "/v1/plugins/": THINGS["plugins"],
     "/passkey/": THINGS["tokens"],
     "/docs/": ["start.js", "page.css", "swagger-ui.css", "licence.txt"],
 }
@@ -66,9 +67,15 @@ QUERIES = {
     "purgeMessages": {"session": SPARE, "state": "queued"},
     "purgeDeliveries": {"until": str(THINGS["before"]), "state": "dead"},
     "retryDeliveries": {"until": str(THINGS["before"])},
+    "listPluginKeys": {"shared": "true"},
+    "getPluginKey": {"shared": "true", "key": THINGS["kept"]},
+    "setPluginKey": {"shared": "true", "key": THINGS["kept"]},
+    "deletePluginKey": {"shared": "true", "key": THINGS["gone"]},
 }
-# Parameters of a list, which these calls refuse.
-OF_A_LIST = {"purgeDeliveries": ("limit", "cursor"), "retryDeliveries": ("limit", "cursor")}
+# Parameters of a list, or of another namespace, which these calls refuse.
+OF_A_LIST = {"purgeDeliveries": ("limit", "cursor"), "retryDeliveries": ("limit", "cursor")} | dict.fromkeys(
+    ("listPluginKeys", "getPluginKey", "setPluginKey", "deletePluginKey"), ("session",)
+)
 
 # Fields that replace generated ones in the body.
 NUMBER = THINGS["number"]
@@ -82,6 +89,7 @@ BODIES = {
     "helperConfirmPasskey": {"same": True},
     # Each session that starts would run another Chromium.
     "createSession": {"start": False},
+    "setPluginKey": {"text": "generated", "base64": None, "ifVersion": None},
 }
 # The name of the text field in calls that send.
 TEXT = {"sendMessage": "text", "seedSend": "message", "createBulkOrder": "text"}

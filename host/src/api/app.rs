@@ -11,7 +11,7 @@ use crate::{
     model::{ClientId, Region},
     services::{
         BulkOrders, Deliveries, HeldMessages, HelperAddress, Linking, Maintenance, Messages,
-        Passkeys, Plugins, SendingControl, Sends, Services, Sessions, View,
+        Passkeys, PluginStorage, Plugins, SendingControl, Sends, Services, Sessions, View,
     },
 };
 
@@ -120,6 +120,7 @@ parts! {
     Arc<dyn HeldMessages>: services.held;
     Arc<dyn Deliveries>: services.deliveries;
     Arc<dyn Plugins>: services.plugins;
+    Arc<dyn PluginStorage>: services.storage;
     Arc<dyn Maintenance>: services.maintenance;
     Arc<Defaults>: parts.defaults;
     Arc<HelperAddress>: parts.helper;

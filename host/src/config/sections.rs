@@ -201,6 +201,9 @@ pub struct Plugin {
     /// When it is not called for a while because it fails. Default: it is always called.
     #[serde(default)]
     pub quarantine: Option<Quarantine>,
+    /// The most HTTP requests that the plugin itself may make in one call, 0 to 100. Default 10.
+    #[serde(default = "plugin_http_requests")]
+    pub http_requests: u32,
     /// The capabilities granted to it. Default none.
     #[serde(default)]
     pub grants: Grants,
@@ -223,6 +226,10 @@ fn plugin_cpu() -> Millis {
 
 fn plugin_memory() -> ByteSize {
     ByteSize(32 << 20)
+}
+
+fn plugin_http_requests() -> u32 {
+    10
 }
 
 /// Whether a plugin's verdicts are applied.
@@ -263,7 +270,8 @@ pub struct Quarantine {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Grants {
-    /// Origins, `scheme://host[:port]`, that the host may call for it. Nothing else is ever called.
+    /// Origins, `scheme://host[:port]`, that it may call, and the host for it. Nothing else is ever
+    /// called.
     pub http: Vec<String>,
     /// Whether those origins may be in private networks. Default false.
     pub http_private: bool,

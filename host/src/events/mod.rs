@@ -3,14 +3,12 @@
 //! Callers only wait until an event is appended. Routing and delivery follow later and read the log
 //! from a durable cursor.
 
-mod addresses;
 mod attempt;
 mod credentials;
 mod deliver;
 mod gauges;
 mod http;
 mod letters;
-mod limits;
 mod receivers;
 mod route;
 mod shared;

@@ -196,6 +196,20 @@ impl RunningGateway {
         })
     }
 
+    /// Calls the API with a JSON body and returns the JSON of its answer.
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        body: &Value,
+    ) -> Result<Value, CallError> {
+        let answer = self.answer(Method::POST, path, query, Some(body)).await?;
+        serde_json::from_str(&answer).map_err(|error| CallError::Unreadable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+
     /// Calls the API and returns the body of its answer.
     pub(super) async fn text(
         &self,
@@ -203,8 +217,18 @@ impl RunningGateway {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<String, CallError> {
+        self.answer(method, path, query, None).await
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<String, CallError> {
         let answer = self
-            .call(method, path, query)
+            .call(method, path, query, body)
             .await
             .map_err(|error| CallError::Silent {
                 base: self.base().to_owned(),
@@ -234,11 +258,15 @@ impl RunningGateway {
         method: Method,
         path: &str,
         query: &[(&str, &str)],
+        body: Option<&Value>,
     ) -> Result<Response, reqwest::Error> {
         let LocalGateway { base, client, key } = &self.0;
         let address = format!("{base}{path}");
         let address = Url::parse_with_params(&address, query).map_or(address, String::from);
         let mut request = client.request(method, address);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
         if let Some(key) = key {
             request = request.bearer_auth(key);
         }

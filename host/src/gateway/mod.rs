@@ -9,6 +9,7 @@ mod fake;
 pub mod health;
 mod instance;
 mod journal;
+pub mod kv;
 mod local;
 mod places;
 mod plugin_life;
@@ -46,7 +47,7 @@ use crate::{
     services::{
         EventDeliveries, GatewayMaintenance, HelperAddress, HostPlugins, OutboxBulkOrders,
         OutboxHeld, OutboxMessages, OutboxSending, OutboxSends, Registry, RegistrySessions,
-        Services, SessionLinking, SessionPasskeys,
+        Services, SessionLinking, SessionPasskeys, StoredPluginData,
     },
     session::{self, ProfileProblem, SessionHandle},
     store::{Store, StoreError},
@@ -301,6 +302,7 @@ fn services(
         held: Arc::new(OutboxHeld::new(registry(), outbox)),
         deliveries: Arc::new(EventDeliveries(events)),
         plugins: Arc::new(plugins),
+        storage: Arc::new(StoredPluginData::new(store.clone(), &config.plugin)),
         maintenance: Arc::new(GatewayMaintenance::new(
             config.sessions.path.clone(),
             registry(),

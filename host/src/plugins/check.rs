@@ -13,14 +13,15 @@ use super::{
         self,
         point::{ExportedPoints, Setting},
     },
-    ports::HttpGrant,
 };
-use crate::{config, model::ClientId};
+use crate::{config, egress::HttpGrant, model::ClientId};
 
 /// The most bytes of a `.wasm` file. An interpreter with its library has about forty million.
 pub(super) const MAX_FILE: u64 = 64 << 20;
 /// The most functions of a component. An interpreter with its library has about thirty thousand.
 const MAX_FUNCTIONS: u32 = 80_000;
+/// The most HTTP requests that one call may be allowed.
+const MAX_HTTP_REQUESTS: u32 = 100;
 const PACKAGE: &str = "wharf:plugin/";
 /// Versions of the package that this host works with begin like this: its compatibility line.
 const LINE: &str = "0.1.";
@@ -235,6 +236,17 @@ pub(super) fn http(grants: &config::Grants) -> Result<HttpGrant, String> {
     })
 }
 
+/// Whether a call may make as many requests as the entry says.
+pub(super) fn http_requests(entry: &config::Plugin) -> Result<(), String> {
+    if entry.http_requests > MAX_HTTP_REQUESTS {
+        return Err(format!(
+            "http_requests is {}; it must be 0 to {MAX_HTTP_REQUESTS}",
+            entry.http_requests
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -290,12 +302,7 @@ mod tests {
             ),
             (
                 "grants = { http = [\"https://a.example\"], http_private = true, qr = true, bodies = true }",
-                vec![
-                    Setting::Http,
-                    Setting::HttpPrivate,
-                    Setting::Qr,
-                    Setting::Bodies,
-                ],
+                vec![Setting::Qr, Setting::Bodies],
                 vec![],
             ),
         ] {

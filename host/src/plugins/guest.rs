@@ -23,10 +23,11 @@ use super::{
     convert,
     engine::{Metered, PluginEngine},
     host_state::{Capabilities, HostState, OverCpu, OverMemory},
+    http::HttpAccess,
     observe::{Instruments, Observation},
     pattern::Pattern,
     points::point::{ExportedPoints, Exports},
-    ports::{CallFailure, FailureKind, HttpGrant, KvSpace, KvStore, Subject},
+    ports::{CallFailure, FailureKind, KvSpace, KvStore, Subject},
     quarantine::{News, Quarantine, Quarantined},
     stderr::Stderr,
     text::PluginText,
@@ -34,6 +35,7 @@ use super::{
 };
 use crate::{
     config,
+    egress::{Client, HttpGrant},
     model::{ClientId, Timestamp},
 };
 
@@ -62,6 +64,7 @@ pub(super) struct Plugin {
     /// The names of its templates, as a templater.
     pub(super) templates: Vec<String>,
     pub(super) http: HttpGrant,
+    pub(super) client: Arc<Client>,
     pub(super) kv: Arc<dyn KvStore>,
     /// The granted secrets by name.
     pub(super) secrets: Vec<(String, String)>,
@@ -113,6 +116,11 @@ impl Plugin {
         Capabilities {
             kv: space.map(|space| (Arc::clone(&self.kv), space)),
             secrets: self.secrets.clone(),
+            http: Some(HttpAccess {
+                client: Arc::clone(&self.client),
+                grant: self.http.clone(),
+                requests: self.entry.http_requests,
+            }),
         }
     }
 
@@ -208,6 +216,7 @@ impl Plugin {
         let nothing = Capabilities {
             kv: None,
             secrets: vec![],
+            http: None,
         };
         self.run(PROBE, &probe_subject(), nothing, work).await
     }

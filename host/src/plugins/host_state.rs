@@ -1,13 +1,12 @@
 //! The host's state of one instance: what the plugin may use, and how much.
 //!
-//! All of WASI 0.2 is linked, because language runtimes import it, and all of it is refused: there
-//! are no files, no environment and no sockets. The clock shows the time of the call and random
+//! All of WASI 0.2 is linked, because language runtimes import it, and all of it but `wasi:http` is
+//! refused: there are no files, no environment and no sockets. The clock shows the time of the call and random
 //! numbers are derived from the call id, so that a decision can be repeated.
 
 use std::{
-    collections::BTreeSet,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -15,21 +14,20 @@ use std::{
 
 use rand::{SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
-use tracing::warn;
 use wasmtime::{ResourceLimiter, component::ResourceTable};
 use wasmtime_wasi::{
     HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
 };
-use wasmtime_wasi_http::{
-    RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::{
     bindings::wharf::plugin::{calls, kv, log, messages, secrets},
     engine::{CALL_INSTANCES, CALL_MEMORIES, CALL_TABLES, CpuMeter},
+    http::{HttpAccess, Requests},
     log_lines::LogLines,
     observe::Observation,
     ports::{KvError, KvSpace, KvStore},
+    refusals::Refusals,
     stderr::Stderr,
 };
 
@@ -38,6 +36,7 @@ use super::{
 pub(super) struct Capabilities {
     pub(super) kv: Option<(Arc<dyn KvStore>, KvSpace)>,
     pub(super) secrets: Vec<(String, String)>,
+    pub(super) http: Option<HttpAccess>,
 }
 
 /// The data of an instance's store.
@@ -45,7 +44,7 @@ pub(super) struct HostState {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    no_http: NoHttp,
+    requests: Requests,
     refusals: Refusals,
     capabilities: Capabilities,
     log: LogLines,
@@ -85,13 +84,20 @@ impl HostState {
             .monotonic_clock(CallTime(Duration::ZERO))
             .stderr(stderr.clone())
             .build();
+        let requests = Requests::new(
+            plugin,
+            capabilities.http.clone(),
+            refusals.clone(),
+            &context.traceparent,
+            Duration::from_millis(context.budget_ms.into()),
+        );
         let mut table = ResourceTable::new();
         table.set_max_capacity(1024);
         Self {
             table,
             wasi,
             http: WasiHttpCtx::new(),
-            no_http: NoHttp(refusals.clone()),
+            requests,
             refusals,
             capabilities,
             log: LogLines::new(plugin, &context.session),
@@ -101,7 +107,7 @@ impl HostState {
                 used: 0,
                 observation: None,
             },
-            storage: Arc::default(),
+            storage: Arc::new(Storage::new(plugin)),
             cpu: Arc::default(),
             cpu_limit,
         }
@@ -117,13 +123,22 @@ impl HostState {
 }
 
 /// Whether the gateway's storage answered the requests of a call.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Storage {
+    plugin: String,
     waits: AtomicBool,
     failed: AtomicBool,
 }
 
 impl Storage {
+    fn new(plugin: &str) -> Self {
+        Self {
+            plugin: plugin.to_owned(),
+            waits: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+        }
+    }
+
     /// A request has no answer yet.
     pub(super) fn waits(&self) -> bool {
         self.waits.load(Ordering::Relaxed)
@@ -134,46 +149,28 @@ impl Storage {
         self.failed.load(Ordering::Relaxed)
     }
 
-    async fn ask<T>(&self, asked: impl Future<Output = Result<T, kv::Error>>) -> Kv<T> {
+    /// Waits for a request and counts it. `outcome` names the outcome of an answer.
+    async fn ask<T>(
+        &self,
+        operation: &'static str,
+        asked: impl Future<Output = Result<T, kv::Error>>,
+        outcome: impl FnOnce(&T) -> &'static str,
+    ) -> Kv<T> {
         self.waits.store(true, Ordering::Relaxed);
         let answer = asked.await;
         self.waits.store(false, Ordering::Relaxed);
+        let outcome = match &answer {
+            Ok(value) => outcome(value),
+            Err(kv::Error::NotGranted) => "not_granted",
+            Err(kv::Error::QuotaExceeded) => "quota_exceeded",
+            Err(kv::Error::TooLarge) => "too_large",
+            Err(kv::Error::Unavailable(_)) => "unavailable",
+        };
+        metrics::counter!("wharf_plugin_kv_operations_total", "plugin" => self.plugin.clone(), "operation" => operation, "outcome" => outcome).increment(1);
         if matches!(answer, Err(kv::Error::Unavailable(_))) {
             self.failed.store(true, Ordering::Relaxed);
         }
         Ok(answer)
-    }
-}
-
-/// Warns the operator of capabilities that a plugin asked for and was not granted: of each once a
-/// call.
-#[derive(Clone)]
-pub(super) struct Refusals(Arc<(String, Mutex<BTreeSet<&'static str>>)>);
-
-impl Refusals {
-    fn new(plugin: &str) -> Self {
-        Self(Arc::new((plugin.to_owned(), Mutex::default())))
-    }
-
-    /// The capabilities that were refused so far.
-    pub(super) fn names(&self) -> Vec<&'static str> {
-        let reported = self.0.1.lock().unwrap_or_else(PoisonError::into_inner);
-        reported.iter().copied().collect()
-    }
-
-    fn report(&self, capability: &'static str) {
-        let (plugin, reported) = &*self.0;
-        if reported
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(capability)
-        {
-            warn!(
-                plugin,
-                capability,
-                "not granted: the plugin asked for what its grants in gateway.toml do not hold"
-            );
-        }
     }
 }
 
@@ -266,37 +263,12 @@ impl WasiView for HostState {
     }
 }
 
-/// Plugins make no HTTP calls: a notifier shapes a request and the host sends it, under the
-/// operator's allow-list.
-struct NoHttp(Refusals);
-
-type Sent = wasmtime_wasi_http::Result<(
-    http::Response<WasiBody>,
-    Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>,
-)>;
-
-impl WasiHttpHooks for NoHttp {
-    /// A request without a scheme is refused as a request, and not for its missing scheme.
-    fn default_scheme(&mut self) -> Option<http::uri::Scheme> {
-        Some(http::uri::Scheme::HTTPS)
-    }
-    fn send_request(
-        &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _body: Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
-        self.0.report("http");
-        Box::new(async { Err(wasmtime_wasi_http::Error::HttpRequestDenied) })
-    }
-}
-
 impl WasiHttpView for HostState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView {
             ctx: &mut self.http,
             table: &mut self.table,
-            hooks: &mut self.no_http,
+            hooks: &mut self.requests,
         }
     }
 }
@@ -384,12 +356,14 @@ async fn list(
 
 impl kv::Host for HostState {
     async fn get(&mut self, key: String) -> Kv<Option<kv::Entry>> {
-        self.storage.ask(read(self.kv(), key)).await
+        self.storage
+            .ask("get", read(self.kv(), key), |_| "ok")
+            .await
     }
     async fn set(&mut self, key: String, value: Vec<u8>, ttl: Option<u64>) -> Kv<()> {
         Ok(self
             .storage
-            .ask(write(self.kv(), key, None, value, ttl))
+            .ask("set", write(self.kv(), key, None, value, ttl), |_| "ok")
             .await?
             .map(drop))
     }
@@ -401,11 +375,17 @@ impl kv::Host for HostState {
         ttl: Option<u64>,
     ) -> Kv<bool> {
         self.storage
-            .ask(write(self.kv(), key, Some(expected), value, ttl))
+            .ask(
+                "compare_and_set",
+                write(self.kv(), key, Some(expected), value, ttl),
+                |written| if *written { "ok" } else { "conflict" },
+            )
             .await
     }
     async fn delete(&mut self, key: String) -> Kv<()> {
-        self.storage.ask(delete(self.kv(), key)).await
+        self.storage
+            .ask("delete", delete(self.kv(), key), |()| "ok")
+            .await
     }
     async fn list_keys(
         &mut self,
@@ -414,7 +394,11 @@ impl kv::Host for HostState {
         limit: u32,
     ) -> Kv<Vec<String>> {
         self.storage
-            .ask(list(self.kv(), prefix, cursor, limit))
+            .ask(
+                "list_keys",
+                list(self.kv(), prefix, cursor, limit),
+                |_| "ok",
+            )
             .await
     }
 }

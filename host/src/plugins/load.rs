@@ -28,7 +28,7 @@ use super::{
     schema,
     slots::Slots,
 };
-use crate::{config, files};
+use crate::{config, egress::Client, files};
 
 /// Why the plugins could not be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +72,7 @@ pub(super) struct Loader {
     kv: Arc<dyn KvStore>,
     secrets: Secrets,
     news: News,
+    client: Arc<Client>,
 }
 
 impl Loader {
@@ -104,6 +105,7 @@ impl Loader {
             kv,
             secrets,
             news,
+            client: Arc::default(),
         })
     }
 
@@ -151,6 +153,7 @@ impl Loader {
         check::is_component(&bytes)?;
         check::size(&bytes)?;
         let http = check::http(&entry.grants)?;
+        check::http_requests(entry)?;
         if usize::try_from(entry.memory.0).unwrap_or(usize::MAX) > MAX_MEMORY {
             return Err(format!("memory must be at most {} MiB", MAX_MEMORY >> 20));
         }
@@ -198,6 +201,7 @@ impl Loader {
             events: vec![],
             templates: vec![],
             http,
+            client: Arc::clone(&self.client),
             kv: Arc::clone(&self.kv),
             secrets: entry
                 .grants

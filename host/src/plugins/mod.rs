@@ -13,6 +13,7 @@ mod engine;
 mod guest;
 mod host;
 mod host_state;
+mod http;
 mod inspect;
 mod load;
 mod log_lines;
@@ -23,6 +24,7 @@ mod pipeline;
 mod points;
 mod ports;
 mod quarantine;
+mod refusals;
 mod reload;
 mod report;
 mod reported;
@@ -38,6 +40,7 @@ mod text;
 mod traceparent;
 mod watch;
 
+pub use crate::egress::HttpGrant;
 pub use host::PluginHost;
 pub use inspect::Inspection;
 pub use load::LoadError;
@@ -48,7 +51,7 @@ pub use points::{
     message_templating::{RenderFailure, RenderRequest, TemplateDescription, VariableDescription},
     send_validation::{Decision, Rejection, Verdict},
 };
-pub use ports::{Busy, CallFailure, FailureKind, HttpGrant, KvError, KvSpace, KvStore, Subject};
+pub use ports::{Busy, CallFailure, FailureKind, KvError, KvSpace, KvStore, Subject};
 pub use quarantine::Quarantined;
 pub use reload::{ReloadError, Reloaded, Version};
 pub use report::{FailedReload, PluginReport, PluginState, PluginStatus};

@@ -33,15 +33,6 @@ pub struct Busy {
     pub reason: PluginText,
 }
 
-/// `grants.http` and `grants.http_private` of a plugin.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HttpGrant {
-    /// `scheme://host[:port]`, lower case, with the port always given.
-    pub origins: Vec<String>,
-    /// Whether an origin may lie in a private network.
-    pub private: bool,
-}
-
 /// A failure of the plugin itself, never a business decision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("plugin {plugin} {kind}: {detail}")]

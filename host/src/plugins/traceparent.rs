@@ -2,8 +2,8 @@
 //! traces which attempts belong to one delivery.
 //!
 //! It is derived and not stored, so attempts before and after a restart belong to the same trace. A
-//! caller's own `traceparent` is not continued: the plugins that a request calls make no HTTP calls,
-//! and for a delivery, which is made later, it would have to be stored.
+//! caller's own `traceparent` is not continued: for a message that is judged again and for a
+//! delivery, which are later, it would have to be stored.
 
 use sha2::{Digest, Sha256};
 

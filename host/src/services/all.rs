@@ -14,6 +14,7 @@ use super::{
     sending::SendingControl,
     sends::Sends,
     sessions::Sessions,
+    storage::PluginStorage,
     view::{Restricted, View},
 };
 
@@ -40,6 +41,8 @@ pub struct Services {
     pub deliveries: Arc<dyn Deliveries>,
     /// The plugins, and the sessions that they serve.
     pub plugins: Arc<dyn Plugins>,
+    /// The key-value storage of plugins.
+    pub storage: Arc<dyn PluginStorage>,
     /// Clean-up, metrics and readiness.
     pub maintenance: Arc<dyn Maintenance>,
 }
@@ -59,6 +62,7 @@ impl Services {
             held: Restricted::new(&self.held, view),
             deliveries: Restricted::new(&self.deliveries, view),
             plugins: Restricted::new(&self.plugins, view),
+            storage: Restricted::new(&self.storage, view),
             maintenance: Restricted::new(&self.maintenance, view),
         }
     }

@@ -18,6 +18,7 @@ mod registry;
 mod sending;
 mod sends;
 mod sessions;
+mod storage;
 mod view;
 
 pub use self::{
@@ -34,5 +35,9 @@ pub use self::{
     sending::{OutboxSending, SendingControl},
     sends::{OutboxSends, SendFailure, SendReply, Sends},
     sessions::{HealthCheck, RegistrySessions, SessionInfo, Sessions},
+    storage::{
+        Expected, KvKey, KvUsage, KvValue, Namespace, PluginStorage, StorageFailure, StorageGrant,
+        StorageOverview, StoredPluginData,
+    },
     view::{Restricted, View},
 };

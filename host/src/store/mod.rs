@@ -47,6 +47,7 @@ pub use deliveries::{
 pub use error::StoreError;
 pub use events::StoredEvent;
 pub use idempotency::Idempotency;
+pub use kv::operator::{KvKey, KvUsage, KvValue};
 pub use outbox::{
     Accept, Accepted, Ack, Begin, Begun, DOUBTS, Doubtful, FastPath, Filter, Finish, HistoryRow,
     Listed, NewRow, OutboxId, OutboxRow, QUEUE_PLACES, RowState, Step,

@@ -15,7 +15,7 @@ enum Kind {
 }
 use Kind::{Counter, Gauge, Summary};
 
-const METRICS: [(&str, Kind, &str); 22] = [
+const METRICS: [(&str, Kind, &str); 24] = [
     (
         "wharf_sends_total",
         Counter,
@@ -76,6 +76,16 @@ const METRICS: [(&str, Kind, &str); 22] = [
         "wharf_plugin_call_seconds",
         Summary,
         "Seconds that a call of a plugin took, by plugin and function.",
+    ),
+    (
+        "wharf_plugin_http_requests_total",
+        Counter,
+        "HTTP requests that plugins made themselves, by plugin and outcome: answered, not_granted, too_many (more than http_requests), invalid, unreachable, timed_out, too_large or abandoned (the call ended first).",
+    ),
+    (
+        "wharf_plugin_kv_operations_total",
+        Counter,
+        "Operations of plugins on their key-value storage, by plugin, operation (get, set, compare_and_set, delete, list_keys) and outcome: ok, conflict (another version), not_granted, quota_exceeded, too_large or unavailable.",
     ),
     (
         "wharf_plugin_verdicts_total",

@@ -396,7 +396,10 @@ async fn a_neighbour_that_spins_costs_the_innocent_no_cpu_time() {
 
 /// Counts log events at level info and above, and records their fields as text.
 #[derive(Debug, Clone, Default)]
-struct Lines(Arc<AtomicUsize>, Arc<Mutex<Vec<String>>>);
+pub(crate) struct Lines(
+    pub(crate) Arc<AtomicUsize>,
+    pub(crate) Arc<Mutex<Vec<String>>>,
+);
 
 impl<S: tracing::Subscriber> Layer<S> for Lines {
     fn on_event(

@@ -11,7 +11,13 @@ use crate::{Error, NoConfig, Plugin};
 
 mod bindings;
 mod convert;
+mod http;
 pub mod imports;
+
+/// What the functions of [`crate::host`] call.
+pub(crate) mod backend {
+    pub(crate) use super::{http::http, imports::*};
+}
 
 pub use bindings::core;
 

@@ -175,6 +175,8 @@ codes! {
     SessionInConfiguration: CONFLICT, "session_in_configuration", "Session is in the configuration";
     /// The assertion was signed for another challenge.
     WrongChallenge: CONFLICT, "wrong_challenge", "Wrong challenge";
+    /// The stored value has another version than the request names, or exists although it must not.
+    VersionConflict: CONFLICT, "version_conflict", "Version conflict";
     /// The confirmed code is not the one that the phone shows.
     WrongCode: CONFLICT, "wrong_code", "Wrong code";
     /// The state of the message or delivery does not allow this change; `state` says which state it
@@ -197,6 +199,8 @@ codes! {
     ConfigurationInvalid: UNPROCESSABLE_ENTITY, "configuration_invalid", "Configuration invalid";
     /// The `Idempotency-Key` was used for a different request.
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key reused";
+    /// The plugin's grants in `gateway.toml` do not hold what the request needs.
+    GrantMissing: UNPROCESSABLE_ENTITY, "grant_missing", "Not granted to the plugin";
     /// This version cannot send messages of this kind, or not in a bulk order.
     KindNotSupported: UNPROCESSABLE_ENTITY, "kind_not_supported", "Kind of message not supported";
     /// The template needs a variable that was not given.
@@ -209,6 +213,9 @@ codes! {
     PluginRefused: UNPROCESSABLE_ENTITY, "plugin_refused", "Plugin refused";
     /// The message to reply to is not in the chat, or cannot be replied to.
     QuoteNotFound: UNPROCESSABLE_ENTITY, "quote_not_found", "Message to answer not found";
+    /// The plugin's storage has no room for the value; `quota` is the most bytes of keys and values
+    /// together.
+    QuotaExceeded: UNPROCESSABLE_ENTITY, "quota_exceeded", "Storage of the plugin is full";
     /// This version cannot send to recipients of this kind.
     RecipientNotSupported: UNPROCESSABLE_ENTITY, "recipient_not_supported", "Recipient not supported";
     /// A plugin rejected the message; if it gives a code, that code takes the place of this one.

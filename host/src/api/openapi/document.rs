@@ -20,7 +20,7 @@ use crate::api::{
 const ABOUT: &str = include_str!("about.md");
 
 /// The groups of calls: prefix of the path, name, description.
-const TAGS: [(&str, &str, &str); 9] = [
+const TAGS: [(&str, &str, &str); 10] = [
     (
         "/v1/messages",
         "Messages",
@@ -31,6 +31,11 @@ const TAGS: [(&str, &str, &str); 9] = [
         "/v1/deliveries",
         "Deliveries",
         "Deliveries of events to their receivers: list, read, retry and delete them.",
+    ),
+    (
+        "/v1/plugins",
+        "Plugins",
+        "Plugins: read and change what they store.",
     ),
     (
         "/v1/sessions",
@@ -166,6 +171,7 @@ fn in_path(path: &str, name: &str, operation: &Operation) -> Value {
         ("id", "Messages") => text("The gateway's id of a message, `out_…`."),
         ("id", "Bulk orders") => text("The id of a bulk order, `bulk_…`."),
         ("id", "Deliveries") => text("The id of a delivery, `dlv_…`."),
+        ("name", "Plugins") => text("The name of a plugin, as in its entry of `gateway.toml`."),
         ("token", _) => text("The token in the link to the helper page, `pk_…`."),
         // Without a description a test fails.
         _ => text(

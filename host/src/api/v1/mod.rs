@@ -7,6 +7,7 @@ mod history;
 mod linking;
 mod messages;
 mod passkey;
+mod plugin_storage;
 mod plugins;
 mod send;
 mod sending;
@@ -31,4 +32,5 @@ pub(super) fn routes() -> Routes {
         .merge(bulk::routes())
         .merge(messages::routes())
         .merge(deliveries::routes())
+        .merge(plugin_storage::routes())
 }

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use self::bindings::exports::wharf::plugin::event_notification;
 use super::point::{Point, Setting, exports};
 use crate::{
+    egress::HttpGrant,
     model::{AckLevel, Envelope, Event, OutboundMessage, PairingCodeShown, SessionState},
     plugins::{
         bindings::wharf::plugin::{calls, messages},
         convert::{same, time},
         guest::{Plugin, Ready},
-        ports::{CallFailure, FailureKind, HttpGrant, Subject},
+        ports::{CallFailure, FailureKind, Subject},
         round::Round,
         text::{PluginText, TargetName},
     },
@@ -25,12 +26,7 @@ pub(in crate::plugins) const POINT: Point = Point {
     sdk_trait: "Notifier",
     decides: "who is notified of an event: names the targets, builds the HTTP request for each, and interprets the answer",
     since: "0.1.0",
-    settings: &[
-        Setting::Http,
-        Setting::HttpPrivate,
-        Setting::Qr,
-        Setting::Bodies,
-    ],
+    settings: &[Setting::Qr, Setting::Bodies],
     find: |component| Ok(Arc::new(event_notification::GuestIndices::new(component)?)),
 };
 

@@ -54,25 +54,21 @@ pub(in crate::plugins) struct Point {
 }
 
 /// A setting of a `[[plugin]]` entry that only some extension points read. All others (limits,
-/// `sessions`, `log_stderr`, key-value storage, secrets) apply to every call.
+/// `sessions`, `log_stderr`, key-value storage, secrets, HTTP) apply to every call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::plugins) enum Setting {
     Mode,
     OnError,
     MayModify,
-    Http,
-    HttpPrivate,
     Qr,
     Bodies,
 }
 
 impl Setting {
-    pub(in crate::plugins) const ALL: [Self; 7] = [
+    pub(in crate::plugins) const ALL: [Self; 5] = [
         Self::Mode,
         Self::OnError,
         Self::MayModify,
-        Self::Http,
-        Self::HttpPrivate,
         Self::Qr,
         Self::Bodies,
     ];
@@ -83,8 +79,6 @@ impl Setting {
             Self::Mode => "mode",
             Self::OnError => "on_error",
             Self::MayModify => "may_modify",
-            Self::Http => "grants.http",
-            Self::HttpPrivate => "grants.http_private",
             Self::Qr => "grants.qr",
             Self::Bodies => "grants.bodies",
         }
@@ -96,8 +90,6 @@ impl Setting {
             Self::Mode => entry.mode != config::PluginMode::default(),
             Self::OnError => entry.on_error != config::OnError::default(),
             Self::MayModify => entry.may_modify,
-            Self::Http => !entry.grants.http.is_empty(),
-            Self::HttpPrivate => entry.grants.http_private,
             Self::Qr => entry.grants.qr,
             Self::Bodies => entry.grants.bodies.is_some(),
         }

@@ -1,5 +1,6 @@
 //! Key-value storage of the plugins.
 
+pub(super) mod operator;
 #[cfg(test)]
 mod tests;
 

@@ -25,6 +25,7 @@ mod operator;
 mod pairing;
 mod passkey;
 mod plugin_life;
+mod plugin_storage;
 mod readme;
 mod recipients;
 mod restart;

@@ -51,6 +51,12 @@ impl Prepared {
         let before = jiff::Timestamp::now().as_millisecond();
         let mut dead = dead_letters(house, &api, before, 2 * USED_UP).await?;
         let purged = dead.split_off(USED_UP.min(dead.len()));
+        // Generated calls write one key and delete the other.
+        for key in ["kept", "gone"] {
+            let path = format!("/v1/plugins/number-policy/kv/entry?shared=true&key={key}");
+            let value = json!({"text": "prepared"});
+            api.post(&path, &value).await?.expect(200)?;
+        }
         let mut deliveries = deliveries(&api, "state=delivered&limit=3").await?;
         deliveries.extend(old);
         Ok(Self {
@@ -59,6 +65,7 @@ impl Prepared {
                 "messages": messages, "waiting": waiting, "ended": ended,
                 "orders": [order],
                 "deliveries": deliveries, "dead": dead, "purged": purged, "before": before,
+                "plugins": ["number-policy"], "kept": "kept", "gone": "gone",
                 "tokens": [challenge(house, &api).await?],
             }),
             api,
