@@ -62,16 +62,58 @@ pub enum Kv {
 
 /// A key in a namespace of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-#[group(id = "namespace", required = true, multiple = false, args = ["session", "shared"])]
 pub struct Place {
     /// The name of the plugin.
     pub plugin: String,
     /// The key.
     pub key: String,
     /// The session whose namespace is meant.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "shared", conflicts_with = "shared")]
     pub session: Option<ClientId>,
     /// The namespace that all sessions share (`kv_shared = true` in the plugin's grants).
     #[arg(long)]
     pub shared: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn a_key_is_in_one_namespace() {
+        let set = |words: &[&str]| {
+            Cli::try_parse_from(["wharf", "kv", "set", "p", "k", "v"].iter().chain(words))
+        };
+        let place = Place {
+            plugin: "p".into(),
+            key: "k".into(),
+            session: None,
+            shared: true,
+        };
+        let wanted = Kv::Set {
+            place,
+            value: "v".into(),
+            base64: false,
+            ttl: Some(60),
+            if_version: Some(0),
+        };
+        let given = set(&["--shared", "--ttl", "60", "--if-version", "0"]).expect("good");
+        assert_eq!(given.command, Some(Command::Kv(wanted)));
+        assert!(set(&["--session", "shop"]).is_ok());
+        for words in [
+            &[][..],
+            &["--session", "shop", "--shared"],
+            &["--session", "../x"],
+            &["--shared", "--ttl", "0"],
+        ] {
+            assert!(set(words).is_err(), "{words:?}");
+        }
+        let list =
+            |words: &[&str]| Cli::try_parse_from(["wharf", "kv", "list", "p"].iter().chain(words));
+        assert!(list(&[]).is_ok() && list(&["--shared"]).is_ok());
+        assert!(list(&["--limit", "0"]).is_err());
+    }
 }
