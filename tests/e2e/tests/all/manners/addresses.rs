@@ -2,8 +2,9 @@
 //! their own code.
 
 use anyhow::{Context, Result, ensure};
+use reqwest::Method;
 use serde_json::json;
-use wharf_e2e::Api;
+use wharf_e2e::{Api, api};
 
 use super::{ANN, SEED, SEND, call, envelope};
 
@@ -195,7 +196,9 @@ pub(super) async fn parameters(api: &Api) -> Result<()> {
 pub(super) async fn sessions(api: &Api) -> Result<()> {
     for (method, path) in PATHS {
         let path = path.replace("/sessions/default", "/sessions/nobody");
+        // Calls that need a body follow below.
         if path.contains("nobody")
+            && method != "PUT"
             && !["/messages", "/pairing-code", "/passkey", "/confirm"]
                 .iter()
                 .any(|end| path.ends_with(end) && method == "POST")
@@ -210,6 +213,10 @@ pub(super) async fn sessions(api: &Api) -> Result<()> {
         .await?
         .problem_detail(404, "unknown_client")?;
     call(api, "DELETE", "/v1/messages?session=nobody&state=queued")
+        .await?
+        .problem_detail(404, "unknown_client")?;
+    let switch = api.request(Method::PUT, "/v1/sessions/nobody/plugins/none");
+    api::answer(switch.json(&json!({"enabled": true})))
         .await?
         .problem_detail(404, "unknown_client")?;
     let text = json!({"to": ANN, "text": "x"});
