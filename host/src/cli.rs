@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, builder::RangedU64ValueParser};
 
 pub use self::{
     kv::{Kv, Place},
-    plugin::{Authoring, Bench, Called, Language, New, Point, Run},
+    plugin::{Authoring, Bench, Called, Language, New, Plugin, Point, Replay, Run},
 };
 use crate::{config::Scope, model::ClientId};
 
@@ -64,9 +64,10 @@ pub enum Command {
     /// letters. Asks the running gateway.
     #[command(subcommand)]
     Deliveries(Deliveries),
-    /// Make, build, check, run, test and measure plugins, without a gateway.
+    /// Make, build, check, run, test and measure plugins, without a gateway; and ask plugins again
+    /// about messages that they have judged.
     #[command(subcommand)]
-    Plugin(Authoring),
+    Plugin(Plugin),
     /// Read and change the key-value storage of plugins. Asks the running gateway.
     #[command(subcommand)]
     Kv(Kv),
@@ -348,6 +349,15 @@ mod tests {
         let list =
             |limit: &str| Cli::try_parse_from(["wharf", "deliveries", "list", "--limit", limit]);
         assert!(list("1").is_ok() && list("0").is_err() && list("-1").is_err());
+        let replay =
+            |words: &[&str]| Cli::try_parse_from(["wharf", "plugin", "replay"].iter().chain(words));
+        assert!(
+            replay(&["out_1", "--component", "x.wasm"]).is_ok()
+                && replay(&["--since", "24h", "--plugin", "p"]).is_ok()
+                && replay(&["--plugin", "p"]).is_err()
+                && replay(&["out_1", "--since", "24h"]).is_err(),
+            "one message, or a time"
+        );
         <Cli as clap::CommandFactory>::command().debug_assert();
     }
 }

@@ -16,9 +16,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::error;
 use wharf::{
     api, browser,
-    cli::{Authoring, Cli, Command, Deliveries, Keys, Kv, Profile},
+    cli::{Authoring, Cli, Command, Deliveries, Keys, Kv, Plugin, Profile, Replay},
     config::{self, Config, Scope, Sources},
-    gateway::{Gateway, check, deliveries, doctor, health, kv, profiles},
+    gateway::{Gateway, check, deliveries, doctor, health, kv, profiles, replay},
     model::ClientId,
     telemetry, workbench,
 };
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         say(api::document());
         return ExitCode::SUCCESS;
     }
-    if let Some(Command::Plugin(command)) = &cli.command {
+    if let Some(Command::Plugin(Plugin::Author(command))) = &cli.command {
         // An author's files are not the gateway's: the gateway may run as another user, and has to
         // read the component.
         umask(usual);
@@ -88,6 +88,9 @@ fn main() -> ExitCode {
                 .block_on(health::run(&config, &sources, live))
                 .map(|line| vec![line]),
         ),
+        Some(Command::Plugin(Plugin::Replay(command))) => {
+            runtime.block_on(replayed(&config, sources, &command))
+        }
         Some(Command::Check) => runtime.block_on(check(&config, sources)),
         Some(Command::Doctor { offline }) => runtime.block_on(doctor(&config, sources, offline)),
         _ => runtime.block_on(run(config, sources)),
@@ -254,6 +257,20 @@ async fn deliveries(config: &Config, sources: &Sources, command: &Deliveries) ->
 
 async fn storage(config: &Config, sources: &Sources, command: &Kv) -> ExitCode {
     shown(kv::run(config, sources, command).await)
+}
+
+/// The exit statuses are those of `diff`.
+async fn replayed(config: &Config, sources: Arc<Sources>, command: &Replay) -> ExitCode {
+    match replay::run(config, sources, command).await {
+        Ok(outcome) => {
+            outcome.lines.iter().for_each(say);
+            ExitCode::from(u8::from(!outcome.same))
+        }
+        Err(error) => {
+            complain(error);
+            ExitCode::from(2)
+        }
+    }
 }
 
 fn shown(done: Result<Vec<String>, impl std::fmt::Display>) -> ExitCode {

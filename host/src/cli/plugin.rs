@@ -6,6 +6,42 @@ use clap::{Args, Subcommand, ValueEnum, builder::RangedU64ValueParser};
 
 use crate::model::ClientId;
 
+/// Commands about plugins.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Plugin {
+    /// Commands for authors.
+    #[command(flatten)]
+    Author(Authoring),
+    /// Ask validators again about a message, or about all messages of a time, with what they were
+    /// given then, and say whether they answer the same. The plugins run with the settings of the
+    /// configuration file; another one (--config) that names the same database says what other
+    /// settings would change. Changes nothing. The exit status is 0 if all answers are the same, 1
+    /// if not, 2 if the command cannot run.
+    Replay(Replay),
+}
+
+/// Which calls to make again, and with what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Replay {
+    /// The id of the message (out_…), also of one that a plugin rejected.
+    #[arg(required_unless_present_any = ["since", "until"], conflicts_with_all = ["since", "until"])]
+    pub message: Option<String>,
+    /// All decisions stored at this time or later: how long ago (24h), 2026-01-31T09:00:00Z, or
+    /// milliseconds since the Unix epoch.
+    #[arg(long)]
+    pub since: Option<String>,
+    /// All decisions stored before this time; default now.
+    #[arg(long)]
+    pub until: Option<String>,
+    /// Only calls of this plugin.
+    #[arg(long)]
+    pub plugin: Option<String>,
+    /// Another version of the plugin: the file of a component. Without it, a call is only made
+    /// again with the component that made it.
+    #[arg(long)]
+    pub component: Option<PathBuf>,
+}
+
 /// Commands for authors of plugins. They need no running gateway. They load a component exactly as
 /// a gateway does. The exit status is 0 if all is well, 1 if the plugin failed or a case differs,
 /// and 2 if the command could not be carried out.

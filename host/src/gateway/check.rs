@@ -128,7 +128,7 @@ pub(super) fn summary(report: &PluginReport) -> String {
 
 /// Plugin storage for a check: stores nothing and refuses every call.
 #[derive(Debug)]
-struct NoKv;
+pub(super) struct NoKv;
 
 fn refused<T>() -> Result<T, KvError> {
     Err(KvError::Unavailable("no storage during a check".into()))

@@ -14,6 +14,7 @@ mod local;
 mod places;
 mod plugin_life;
 pub mod profiles;
+pub mod replay;
 mod terminal;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! Accepting messages: render the template, ask the plugins, commit. Nothing here uses the network.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
+use tracing::warn;
 
 use super::{handle::Outbox, links::may_have_link};
 use crate::{
@@ -46,7 +47,7 @@ pub enum Requested {
 }
 
 /// Why a message was not accepted. No row was stored; [`AcceptError::InFlight`] refers to an
-/// earlier one.
+/// earlier one, and of a rejection the decision is stored.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AcceptError {
     /// The template could not be rendered.
@@ -134,8 +135,9 @@ impl Outbox {
         };
         let (message, verdicts) = match inner.pipeline.validate(&subject, message).await {
             Decision::Allow(message, verdicts) => (message, verdicts),
-            Decision::Reject(rejection, _) => {
+            Decision::Reject(rejection, verdicts) => {
                 metrics::counter!("wharf_sends_total", "outcome" => "rejected").increment(1);
+                self.note_refusal(&id, &request.client, &verdicts).await;
                 return Err(AcceptError::Rejected(rejection));
             }
             Decision::Busy(busy, _) => return Err(AcceptError::Busy(busy)),
@@ -195,6 +197,18 @@ impl Outbox {
                 })
             }
             other => self.known(other).await,
+        }
+    }
+
+    /// Stores why a message was refused. The refusal does not depend on it: a full disk is no
+    /// reason to let a message pass.
+    async fn note_refusal(&self, id: &OutboxId, client: &ClientId, verdicts: &[Verdict]) {
+        let steps: Vec<Step> = verdicts
+            .iter()
+            .map(|verdict| judged(verdict, "accept"))
+            .collect();
+        if let Err(error) = self.inner.store.refused(id, client, &steps).await {
+            warn!(%client, %id, %error, "the decision about a refused message is not stored");
         }
     }
 
@@ -267,7 +281,7 @@ pub(super) fn fits(content: &Content, limit: usize) -> Result<(), AcceptError> {
 pub(super) fn judged(verdict: &Verdict, when: &str) -> Step {
     let mut detail = json!(verdict);
     detail["when"] = when.into();
-    Step::new("verdict", detail)
+    Step::verdict(detail, Arc::clone(&verdict.record))
 }
 
 /// Verdicts of plugins are valid for this long. A message that waited longer is validated again

@@ -36,6 +36,6 @@ pub use handle::Outbox;
 pub use wait::Until;
 
 pub use crate::store::{
-    Accepted, BulkRecipient, BulkReport, Filter, Held, HistoryRow, Idempotency, Listed, OutboxId,
-    OutboxRow, RowState, Sending, StoreError,
+    Accepted, BulkRecipient, BulkReport, CallDetails, Filter, Held, HistoryRow, Idempotency,
+    Listed, OutboxId, OutboxRow, RowState, Sending, StoreError, StoredCall, StoredDecision,
 };

@@ -4,7 +4,10 @@
 use super::{accept::AcceptError, handle::Outbox};
 use crate::{
     model::ClientId,
-    store::{Accepted, Filter, HistoryRow, Listed, OutboxId, OutboxRow, Sending, StoreError},
+    store::{
+        Accepted, Filter, HistoryRow, Listed, OutboxId, OutboxRow, Sending, StoreError,
+        StoredDecision,
+    },
 };
 
 impl Outbox {
@@ -65,5 +68,14 @@ impl Outbox {
     /// When the database cannot be read.
     pub async fn history(&self, row: &OutboxRow) -> Result<Vec<HistoryRow>, StoreError> {
         self.inner.store.history(row.seq).await
+    }
+
+    /// What the plugins decided about a message, oldest first, also if the message was refused.
+    /// Empty if there are no decisions or the id is not known.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn decisions(&self, id: &OutboxId) -> Result<Vec<StoredDecision>, StoreError> {
+        self.inner.store.decisions(id).await
     }
 }

@@ -22,21 +22,19 @@ use super::{
     },
     convert,
     engine::{Metered, PluginEngine},
-    host_state::{Capabilities, HostState, OverCpu, OverMemory},
-    http::HttpAccess,
+    host_state::{Capabilities, HostState, OverCpu, OverMemory, Scene},
     observe::{Instruments, Observation},
     pattern::Pattern,
     points::point::{ExportedPoints, Exports},
-    ports::{CallFailure, FailureKind, KvSpace, KvStore, Subject},
+    ports::{CallFailure, FailureKind, KvStore, Subject},
     quarantine::{News, Quarantine, Quarantined},
     stderr::Stderr,
     text::PluginText,
-    traceparent::traceparent,
 };
 use crate::{
     config,
     egress::{Client, HttpGrant},
-    model::{ClientId, Timestamp},
+    model::ClientId,
 };
 
 /// The most bytes that a plugin may pass to the host in one call.
@@ -57,6 +55,8 @@ pub(super) struct Plugin {
     pub(super) points: ExportedPoints,
     /// The configuration as the plugin gets it: a JSON object.
     pub(super) config: Arc<str>,
+    /// SHA-256 of the configuration as the plugin gets it, in hex.
+    pub(super) config_digest: String,
     /// SHA-256 of the component, in hex.
     pub(super) component: String,
     /// Patterns of the events that it wants, as a notifier.
@@ -107,23 +107,6 @@ impl Plugin {
             .any(|pattern| pattern == "*" || pattern == session.as_str())
     }
 
-    fn capabilities(&self, session: &ClientId) -> Capabilities {
-        let space = self.entry.grants.kv.map(|quota| KvSpace {
-            plugin: self.entry.name.clone(),
-            session: (!self.entry.grants.kv_shared).then(|| session.clone()),
-            quota: quota.0,
-        });
-        Capabilities {
-            kv: space.map(|space| (Arc::clone(&self.kv), space)),
-            secrets: self.secrets.clone(),
-            http: Some(HttpAccess {
-                client: Arc::clone(&self.client),
-                grant: self.http.clone(),
-                requests: self.entry.http_requests,
-            }),
-        }
-    }
-
     fn failure(&self, kind: FailureKind, detail: impl Into<PluginText>) -> CallFailure {
         CallFailure {
             plugin: self.entry.name.clone(),
@@ -155,8 +138,24 @@ impl Plugin {
     where
         F: Future<Output = wasmtime::Result<T>> + Send,
     {
+        let scene = self.scene(subject);
+        self.call_in::<E, T, U, F>(function, subject, scene, work, read)
+            .await
+    }
+
+    /// As [`Plugin::call`], with this context and these capabilities.
+    pub(super) async fn call_in<E: Exports, T, U, F>(
+        &self,
+        function: &'static str,
+        subject: &Subject,
+        scene: Scene,
+        work: impl FnOnce(Ready<E::Functions>) -> F + Send,
+        read: impl FnOnce(T) -> Result<U, CallFailure> + Send,
+    ) -> Result<U, CallFailure>
+    where
+        F: Future<Output = wasmtime::Result<T>> + Send,
+    {
         let began = Instant::now();
-        let capabilities = self.capabilities(&subject.session);
         let work = |call: Call| async move { work(call.ready::<E>().await?).await };
         let result = match self.quarantine.until() {
             Some(until) => Err(self.failure(
@@ -167,7 +166,7 @@ impl Plugin {
                 ),
             )),
             None => self
-                .run(function, subject, capabilities, work)
+                .run(function, subject, scene, work)
                 .instrument(debug_span!("plugin", name = self.entry.name, function))
                 .await
                 .and_then(read),
@@ -213,19 +212,24 @@ impl Plugin {
     where
         F: Future<Output = wasmtime::Result<T>> + Send,
     {
-        let nothing = Capabilities {
-            kv: None,
-            secrets: vec![],
-            http: None,
+        let subject = probe_subject();
+        let nothing = Scene {
+            context: self.context(&subject),
+            capabilities: Capabilities {
+                kv: None,
+                secrets: vec![],
+                http: None,
+                trace: None,
+            },
         };
-        self.run(PROBE, &probe_subject(), nothing, work).await
+        self.run(PROBE, &subject, nothing, work).await
     }
 
     async fn run<T, F>(
         &self,
         function: &'static str,
         subject: &Subject,
-        capabilities: Capabilities,
+        scene: Scene,
         work: impl FnOnce(Call) -> F + Send,
     ) -> Result<T, CallFailure>
     where
@@ -242,17 +246,10 @@ impl Plugin {
             ));
         };
         let (began, instruments) = (Instant::now(), self.instruments.get());
-        let now = instruments.and_then(|instruments| instruments.now());
-        let call_id = ulid::Ulid::generate().to_string();
-        let context = CallContext {
-            session: subject.session.to_string(),
-            traceparent: traceparent(&subject.id, &call_id),
-            call_id,
-            subject_id: subject.id.clone(),
-            now: convert::time(now.unwrap_or_else(Timestamp::now)),
-            attempt: subject.attempt,
-            budget_ms: u32::try_from(self.entry.timeout.0).unwrap_or(u32::MAX),
-        };
+        let Scene {
+            context,
+            capabilities,
+        } = scene;
         let memory = usize::try_from(self.entry.memory.0).unwrap_or(usize::MAX);
         let mut state = HostState::new(
             &self.entry.name,

@@ -29,6 +29,7 @@ use super::{
     ports::{KvError, KvSpace, KvStore},
     refusals::Refusals,
     stderr::Stderr,
+    trace::Trace,
 };
 
 /// The capabilities granted to a plugin instance.
@@ -37,6 +38,15 @@ pub(super) struct Capabilities {
     pub(super) kv: Option<(Arc<dyn KvStore>, KvSpace)>,
     pub(super) secrets: Vec<(String, String)>,
     pub(super) http: Option<HttpAccess>,
+    /// Where the names of the secrets are recorded that the call asks for.
+    pub(super) trace: Option<Arc<Trace>>,
+}
+
+/// What a call is told of itself and what it may use. The call depends on nothing else, so one that
+/// is given the same again gives the same answer.
+pub(super) struct Scene {
+    pub(super) context: calls::CallContext,
+    pub(super) capabilities: Capabilities,
 }
 
 /// The data of an instance's store.
@@ -411,8 +421,10 @@ impl secrets::Host for HostState {
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, value)| value.clone());
-        if value.is_none() {
-            self.refusals.report("secret");
+        match (&value, &self.capabilities.trace) {
+            (None, _) => self.refusals.report("secret"),
+            (Some(_), Some(trace)) => trace.secret(&name),
+            (Some(_), None) => {}
         }
         Ok(value)
     }

@@ -178,6 +178,7 @@ impl Loader {
         let lifecycle = check::complete(check::LIFECYCLE, lifecycle::GuestIndices::new(&pre))?;
         let points = exported.points(&pre)?;
         let config = serde_json::to_value(&entry.config).map_err(|error| error.to_string())?;
+        let config_json = config.to_string();
         let secret = |name: &String| {
             let value = (self.secrets)(name).ok_or_else(|| {
                 format!(
@@ -196,7 +197,8 @@ impl Loader {
             pre,
             lifecycle,
             points,
-            config: config.to_string().into(),
+            config_digest: check::digest(config_json.as_bytes()),
+            config: config_json.into(),
             component,
             events: vec![],
             templates: vec![],

@@ -24,11 +24,15 @@ mod pipeline;
 mod points;
 mod ports;
 mod quarantine;
+mod recorded;
 mod refusals;
 mod reload;
+mod replay;
+mod replay_kv;
 mod report;
 mod reported;
 mod round;
+mod scene;
 mod schema;
 mod serving;
 mod set;
@@ -37,6 +41,7 @@ mod start;
 mod stderr;
 mod switches;
 mod text;
+mod trace;
 mod traceparent;
 mod watch;
 
@@ -49,11 +54,17 @@ pub use pipeline::Pipeline;
 pub use points::{
     event_notification::{AttemptResult, Judgement, Notifiers, NotifyRequest},
     message_templating::{RenderFailure, RenderRequest, TemplateDescription, VariableDescription},
-    send_validation::{Decision, Rejection, Verdict},
+    send_validation::Decision,
+    verdict::{Rejection, Verdict},
 };
 pub use ports::{Busy, CallFailure, FailureKind, KvError, KvSpace, KvStore, Subject};
 pub use quarantine::Quarantined;
+pub use recorded::{
+    Answered, CallFacts, CallRecord, FoundValue, RecordedContext, StorageStep, StorageTrace,
+    WriteAnswer,
+};
 pub use reload::{ReloadError, Reloaded, Version};
+pub use replay::{CannotReplay, RecordedCall, Replayed};
 pub use report::{FailedReload, PluginReport, PluginState, PluginStatus};
 pub use serving::{Because, Serving};
 pub use text::{Code, PluginText, TargetName};

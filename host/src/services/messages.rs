@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use super::view::Restricted;
 use crate::{
     model::ClientId,
-    outbox::{ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow, StoreError},
+    outbox::{
+        ChangeError, Filter, HistoryRow, Listed, Outbox, OutboxId, OutboxRow, StoreError,
+        StoredDecision,
+    },
 };
 
 /// Accepted messages, as API callers see them.
@@ -15,6 +18,13 @@ use crate::{
 pub trait Messages: Send + Sync + Debug + 'static {
     /// A message and its history; none when the id is unknown.
     async fn get(&self, id: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError>;
+
+    /// What the plugins decided about a message, and its session; none when the id is unknown. A
+    /// message that was refused is known here, although it was not accepted.
+    async fn decisions(
+        &self,
+        id: &OutboxId,
+    ) -> Result<Option<(ClientId, Vec<StoredDecision>)>, StoreError>;
 
     /// One page of messages, newest first.
     async fn list(&self, filter: &Filter) -> Result<Listed, StoreError>;
@@ -44,6 +54,18 @@ impl Messages for OutboxMessages {
         };
         let history = self.0.history(&row).await?;
         Ok(Some((row, history)))
+    }
+
+    async fn decisions(
+        &self,
+        id: &OutboxId,
+    ) -> Result<Option<(ClientId, Vec<StoredDecision>)>, StoreError> {
+        let decisions = self.0.decisions(id).await?;
+        if let Some(first) = decisions.first() {
+            return Ok(Some((first.session.clone(), decisions)));
+        }
+        let row = self.0.get(id).await?;
+        Ok(row.map(|row| (row.client, decisions)))
     }
 
     async fn list(&self, filter: &Filter) -> Result<Listed, StoreError> {
@@ -81,6 +103,14 @@ impl Messages for Restricted<dyn Messages> {
             .get(id)
             .await?
             .filter(|(row, _)| self.view.sees(&row.client)))
+    }
+
+    async fn decisions(
+        &self,
+        id: &OutboxId,
+    ) -> Result<Option<(ClientId, Vec<StoredDecision>)>, StoreError> {
+        let found = self.whole.decisions(id).await?;
+        Ok(found.filter(|(client, _)| self.view.sees(client)))
     }
 
     async fn list(&self, filter: &Filter) -> Result<Listed, StoreError> {

@@ -8,8 +8,10 @@ mod accounts;
 mod addresses;
 mod aliases;
 mod bulk;
+mod calls;
 mod copies;
 mod database;
+mod decisions;
 mod deliveries;
 mod error;
 mod events;
@@ -40,7 +42,9 @@ mod writer;
 
 pub use accounts::{Held, Relinked};
 pub use bulk::{BulkAccept, BulkRecipient, BulkReport, NewBulk, Pending, unreadable};
+pub use calls::{CallDetails, StoredCall};
 pub use database::Store;
+pub use decisions::{DecisionFile, Range, StoredDecision};
 pub use deliveries::{
     Delivery, DeliveryCount, DeliveryFilter, DeliveryPage, DeliveryState, NewDelivery, Update,
 };

@@ -8,7 +8,7 @@ use wharf::{
     model::{ClientId, PhoneNumber, Restriction},
     outbox::{
         BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HistoryRow, Idempotency,
-        Listed, OutboxId, OutboxRow, Sending, StoreError,
+        Listed, OutboxId, OutboxRow, Sending, StoreError, StoredDecision,
     },
     services::{
         BulkOrders, Deliveries, HeldAction, HeldMessages, LinkFailure, Linking, Maintenance,
@@ -104,6 +104,13 @@ impl Passkeys for EmptyServices {
 #[async_trait]
 impl Messages for EmptyServices {
     async fn get(&self, _: &OutboxId) -> Result<Option<(OutboxRow, Vec<HistoryRow>)>, StoreError> {
+        Ok(None)
+    }
+
+    async fn decisions(
+        &self,
+        _: &OutboxId,
+    ) -> Result<Option<(ClientId, Vec<StoredDecision>)>, StoreError> {
         Ok(None)
     }
 

@@ -118,9 +118,10 @@ impl From<SendFailure> for ApiError {
             }
             SendFailure::Refused(AcceptError::Rejected(rejection)) => {
                 let seconds = rejection.retry_after.map(|time| time.as_secs().max(1));
-                let (plugin, reason) = (rejection.plugin, rejection.reason);
+                let (plugin, reason, id) = (rejection.plugin, rejection.reason, rejection.message);
                 let error = Self::rejected(rejection.code.into(), reason.clone().into());
                 error
+                    .with_in_problem("id", id)
                     .with("plugin", plugin)
                     .with("reason", String::from(reason))
                     .with("retryAfterSeconds", seconds)

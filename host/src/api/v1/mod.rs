@@ -1,6 +1,7 @@
 //! The gateway's own calls, below `/v1`.
 
 mod bulk;
+mod decisions;
 mod deliveries;
 mod held;
 mod history;
@@ -31,6 +32,7 @@ pub(super) fn routes() -> Routes {
         .merge(held::routes())
         .merge(bulk::routes())
         .merge(messages::routes())
+        .merge(decisions::routes())
         .merge(deliveries::routes())
         .merge(plugin_storage::routes())
 }

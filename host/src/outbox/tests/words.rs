@@ -29,6 +29,7 @@ impl Pipeline for Words {
         match message.content.body() {
             Some("not by id") if message.to.lid.is_some() => {
                 let rejection = Rejection {
+                    message: "out_1".into(),
                     plugin: "words".into(),
                     code: "by_id".into(),
                     reason: "an id".into(),
@@ -40,6 +41,7 @@ impl Pipeline for Words {
                 if text == "reject me" || (text == "reject me later" && subject.attempt > 1) =>
             {
                 let rejection = Rejection {
+                    message: "out_1".into(),
                     plugin: "words".into(),
                     code: "bad_word".into(),
                     reason: "a bad word".into(),

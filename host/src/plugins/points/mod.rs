@@ -8,6 +8,7 @@ pub(super) mod event_notification;
 pub(super) mod message_templating;
 pub(super) mod point;
 pub(super) mod send_validation;
+pub(super) mod verdict;
 
 use point::Point;
 

@@ -9,20 +9,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
 use tracing::{debug, info, warn};
 
 use self::bindings::exports::wharf::plugin::send_validation;
-use super::point::{Point, Setting, exports};
+use super::{
+    point::{Point, Setting, exports},
+    verdict::{Answer, Made, Rejection, Verdict, WOULD_MODIFY, WOULD_REJECT, answered, verdict},
+};
 use crate::{
     config::{OnError, PluginMode},
     model::{MessageId, OutboundMessage},
     plugins::{
         bindings::wharf::plugin::calls,
         guest::{Plugin, Ready},
+        host_state::Scene,
         ports::{Busy, CallFailure, FailureKind, Subject},
+        recorded::{Answered, RecordedContext},
         round::Round,
-        text::{Code, PluginText},
     },
 };
 
@@ -37,6 +40,9 @@ pub(in crate::plugins) const POINT: Point = Point {
 };
 
 exports!(send_validation);
+
+/// The exports of this point, by which a plugin is found.
+pub(in crate::plugins) type Exported = send_validation::GuestIndices;
 
 mod bindings {
     #![allow(
@@ -67,10 +73,6 @@ const MAX_METADATA: usize = 50;
 const MAX_PAIR: usize = 1000;
 const MAX_ID: usize = 128;
 
-/// The verdicts of a monitored plugin, which decide nothing.
-const WOULD_REJECT: &str = "would_reject";
-const WOULD_MODIFY: &str = "would_modify";
-
 /// What the validators decided about a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
@@ -84,64 +86,30 @@ pub enum Decision {
     Busy(Busy, Vec<Verdict>),
 }
 
-/// Why a message may not be sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Rejection {
-    /// The plugin that rejected it.
-    pub plugin: String,
-    /// The plugin's code, or `plugin_failed` when the plugin itself failed and `on_error =
-    /// "reject"`, or `plugin_quarantined` when it has failed too often and was not called.
-    pub code: Code,
-    /// The plugin's reason, for people.
-    pub reason: PluginText,
-    /// How long to wait before the message may be sent again.
-    pub retry_after: Option<Duration>,
-}
-
-/// The answer of one plugin about one message, as it is recorded in the history of the message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Verdict {
-    /// The plugin.
-    pub plugin: String,
-    /// SHA-256 of the plugin's component, in hex.
-    pub component: String,
-    /// `allow`, `reject`, `modify`, or how the call failed (`trapped`, `over_cpu`, `over_memory`,
-    /// `timed_out`, `failed`, `busy`, `host`, `quarantined`). A monitored plugin says `would_reject` and
-    /// `would_modify`.
-    pub verdict: &'static str,
-    /// Whether the plugin is monitored (`mode = "monitor"`): then its verdict decided nothing.
-    pub monitored: bool,
-    /// The code of a rejection, or a description of the failure.
-    pub detail: Option<PluginText>,
-    /// The reason of a rejection.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<PluginText>,
-    /// Duration of the call in microseconds of wall time.
-    pub micros: u64,
-}
-
-/// A plugin's answer, before the operator's settings are applied to it.
-enum Answer {
-    Allow,
-    Reject(Rejection),
-    Modify(Box<OutboundMessage>),
-}
-
 impl Round {
     /// Asks the validators of the session in the operator's order. The first rejection ends the
     /// round; a changed message is what the next validator sees.
     pub(in crate::plugins) async fn decide(
         &self,
         subject: &Subject,
-        mut message: OutboundMessage,
+        message: OutboundMessage,
     ) -> Decision {
+        let mut message = Arc::new(message);
         let mut verdicts = Vec::new();
         for plugin in self.exporting::<send_validation::GuestIndices>(&subject.session) {
             let began = Instant::now();
-            let answer = ask(plugin, subject, &message).await;
-            let verdict = verdict(plugin, &answer, began.elapsed());
+            let trace = Arc::default();
+            let scene = plugin.recorded_scene(subject, &trace);
+            let context = RecordedContext::of(&scene.context);
+            let answer = ask(plugin, subject, scene, &message).await;
+            let made = Made {
+                plugin,
+                context,
+                message: &message,
+                trace: &trace,
+                took: began.elapsed(),
+            };
+            let verdict = verdict(made, &answer);
             self.report_verdict(subject, &verdict);
             verdicts.push(verdict);
             if plugin.entry.mode == PluginMode::Monitor {
@@ -149,7 +117,7 @@ impl Round {
             }
             match answer {
                 Ok(Answer::Allow) => {}
-                Ok(Answer::Modify(changed)) => message = *changed,
+                Ok(Answer::Modify(changed)) => message = changed,
                 Ok(Answer::Reject(rejection)) => return Decision::Reject(rejection, verdicts),
                 Err(failure) if failure.kind == FailureKind::Busy => {
                     warn!(%failure, subject = subject.id, "a plugin could not be asked");
@@ -179,6 +147,7 @@ impl Round {
                         let (code, reason) = (code.into(), reason.as_str().into());
                         return Decision::Reject(
                             Rejection {
+                                message: subject.id.clone(),
                                 plugin: plugin.entry.name.clone(),
                                 code,
                                 reason,
@@ -190,7 +159,7 @@ impl Round {
                 }
             }
         }
-        Decision::Allow(message, verdicts)
+        Decision::Allow(Arc::unwrap_or_clone(message), verdicts)
     }
 
     /// Counts a verdict, and logs what a monitored plugin would have rejected: once for each
@@ -249,33 +218,20 @@ impl Round {
     }
 }
 
-fn verdict(plugin: &Plugin, answer: &Result<Answer, CallFailure>, took: Duration) -> Verdict {
-    let monitored = plugin.entry.mode == PluginMode::Monitor;
-    let (verdict, detail, reason) = match answer {
-        Ok(Answer::Allow) => ("allow", None, None),
-        Ok(Answer::Modify(_)) => (if monitored { WOULD_MODIFY } else { "modify" }, None, None),
-        Ok(Answer::Reject(Rejection { code, reason, .. })) => (
-            if monitored { WOULD_REJECT } else { "reject" },
-            Some(PluginText::from(&**code)),
-            Some(reason.clone()),
-        ),
-        Err(failure) => (failure.kind.as_str(), Some(failure.detail.clone()), None),
-    };
-    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    Verdict {
-        plugin: plugin.entry.name.clone(),
-        component: plugin.component.clone(),
-        verdict,
-        monitored,
-        detail,
-        reason,
-        micros,
-    }
+/// Asks a plugin again, as in the recorded call, with the storage in `scene`.
+pub(in crate::plugins) async fn ask_again(
+    plugin: &Plugin,
+    subject: &Subject,
+    scene: Scene,
+    message: &OutboundMessage,
+) -> Answered {
+    answered(&ask(plugin, subject, scene, message).await)
 }
 
 async fn ask(
     plugin: &Plugin,
     subject: &Subject,
+    scene: Scene,
     message: &OutboundMessage,
 ) -> Result<Answer, CallFailure> {
     let outbound = message.into();
@@ -289,6 +245,7 @@ async fn ask(
     {
         send_validation::Verdict::Allow => Ok(Answer::Allow),
         send_validation::Verdict::Reject(rejection) => Ok(Answer::Reject(Rejection {
+            message: subject.id.clone(),
             plugin: plugin.entry.name.clone(),
             code: rejection.code.as_str().into(),
             reason: rejection.reason.as_str().into(),
@@ -300,12 +257,12 @@ async fn ask(
             let changed = OutboundMessage::from(changed);
             match forbidden_change(plugin.entry.may_modify, message, &changed) {
                 Some(reason) => Err(plugin.invalid_answer(reason)),
-                None => Ok(Answer::Modify(Box::new(changed))),
+                None => Ok(Answer::Modify(Arc::new(changed))),
             }
         }
     };
     plugin
-        .call::<send_validation::GuestIndices, _, _, _>("validate", subject, work, read)
+        .call_in::<send_validation::GuestIndices, _, _, _>("validate", subject, scene, work, read)
         .await
 }
 

@@ -8,6 +8,7 @@ mod bulk;
 mod copies;
 mod events;
 mod outbox;
+mod refusals;
 #[cfg(test)]
 mod tests;
 
@@ -60,7 +61,8 @@ fn list(seqs: &[i64]) -> Result<String, StoreError> {
 }
 
 impl Store {
-    /// Deletes the contents of messages that ended before `oldest`, of bulk orders from before then
+    /// Deletes the contents of messages that ended before `oldest` or were refused before then, of
+    /// bulk orders from before then
     /// that have no pending recipients, and of events from before then that have no pending
     /// deliveries. Returns whether anything was deleted.
     ///
@@ -71,6 +73,7 @@ impl Store {
         while self.redact_sends(oldest).await? {
             throttle.rest().await;
         }
+        self.redact_refusals(oldest, &mut throttle).await?;
         self.redact_orders(oldest, &mut throttle).await?;
         self.redact_events(oldest, &mut throttle).await?;
         Ok(throttle.went())

@@ -49,7 +49,8 @@ impl Store {
 
     /// Deletes idempotency keys older than `keys`, and messages that ended before `rows` with their
     /// history. A message stays as long as a key refers to it. Also deletes bulk orders older than
-    /// `rows` whose messages are all deleted. Returns whether anything was deleted.
+    /// `rows` whose messages are all deleted, and decisions about messages that were refused before
+    /// `rows`. Returns whether anything was deleted.
     ///
     /// # Errors
     /// When the database cannot be written; what was deleted until then stays deleted.
@@ -63,6 +64,7 @@ impl Store {
             self.prune_sends(rows, redacted, &mut throttle).await?;
         }
         self.prune_orders(rows, &mut throttle).await?;
+        self.prune_refusals(rows, &mut throttle).await?;
         Ok(throttle.went())
     }
 

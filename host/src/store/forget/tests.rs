@@ -1,5 +1,6 @@
 //! Retention, tested on a database whose files are searched for texts that must be gone.
 
+mod decisions;
 mod file;
 mod prune;
 mod redact;

@@ -329,6 +329,15 @@ const HEAD: &str = "INSERT INTO outbox (id, client, message_id, recipient, line,
 const QUEUED: &str = "(?,?,?,?,?,'queued',NULL,0,0,?,?,?,?,?,?,?)";
 const BEGUN: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 const HISTORY: &str = "INSERT INTO message_history (message, step, at, kind, detail)";
+/// `IGNORE` leaves out a row whose columns are null, because no plugin was asked: so there are two
+/// forms of the statement for each number of messages, none or all, and not one for each number of
+/// decisions.
+const DECISIONS: &str = "INSERT OR IGNORE INTO decision (id, at, calls, details)";
+/// The first decision about a message that the next statement inserts. It comes before the messages,
+/// because it would change the last row id, and finds the last sequence number where SQLite keeps
+/// it; the messages get the ones after it. The argument is their distance in units of the key.
+const DECISION: &str =
+    "((SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox') * 4096 + ?,?,?,?)";
 
 fn not_before(row: &NewRow) -> i64 {
     row.message.send_at.map_or(0, |at| at.0)
@@ -371,6 +380,9 @@ async fn messages<'a>(
         }
         let mut sql = opening.to_owned();
         *opening = "";
+        let (decisions, decided) = decisions(piece)?;
+        let rows = if decided { piece.len() } else { 0 };
+        many::insert(&mut sql, DECISIONS, DECISION, rows);
         many::insert(
             &mut sql,
             HEAD,
@@ -387,6 +399,16 @@ async fn messages<'a>(
             sql.push_str(COMMIT);
         }
         let mut insert = sqlx::query(AssertSqlSafe(sql));
+        for (place, columns) in (1_i64..).zip(&decisions).take(rows) {
+            let (calls, details) = columns.as_ref().map_or((None, None), |(calls, details)| {
+                (Some(calls), Some(details))
+            });
+            insert = insert
+                .bind(place * 4096 + 1)
+                .bind(now)
+                .bind(calls)
+                .bind(details);
+        }
         for (row, queue, begins) in piece {
             insert = insert
                 .bind(&row.id.0)
@@ -432,6 +454,16 @@ async fn messages<'a>(
         }));
     }
     Ok(begun)
+}
+
+/// The columns of each message's decision, and whether there is any decision.
+fn decisions(piece: &[Placed<'_>]) -> Result<(Vec<Option<(String, String)>>, bool), StoreError> {
+    let columns = piece
+        .iter()
+        .map(|(row, ..)| history::decision(&row.history));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let any = columns.iter().any(Option::is_some);
+    Ok((columns, any))
 }
 
 fn as_begun(row: &NewRow, queue: &Recipient, seq: i64, now: Timestamp) -> OutboxRow {

@@ -5,12 +5,15 @@
 //! Most messages are accepted together with one or two verdicts, and a separate row for each would
 //! add a tenth to the work.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use crate::{
     model::Timestamp,
-    store::{error::StoreError, script::Script},
+    plugins::CallRecord,
+    store::{calls, error::StoreError, script::Script},
 };
 
 /// A step to be written.
@@ -21,6 +24,9 @@ pub struct Step {
     pub kind: &'static str,
     /// Details as a JSON object; never the message's text.
     pub detail: Value,
+    /// The call of a plugin whose verdict this is. It is stored in the same commit, apart from the
+    /// history (`store/calls.rs`).
+    pub call: Option<Arc<CallRecord>>,
 }
 
 /// A recorded step.
@@ -38,7 +44,21 @@ impl Step {
     /// Creates a step.
     #[must_use]
     pub fn new(kind: &'static str, detail: Value) -> Self {
-        Self { kind, detail }
+        Self {
+            kind,
+            detail,
+            call: None,
+        }
+    }
+
+    /// Creates the step of a verdict.
+    #[must_use]
+    pub fn verdict(detail: Value, call: Arc<CallRecord>) -> Self {
+        Self {
+            kind: "verdict",
+            detail,
+            call: Some(call),
+        }
     }
 
     /// The step of a message whose sending begins: from here on the page may have it in `chat`.
@@ -83,8 +103,8 @@ pub(super) fn row<'a>(steps: &[&'a Step]) -> Result<(&'a str, String), StoreErro
     })
 }
 
-/// Adds one statement that writes steps of several messages, given by sequence number. A message
-/// may occur only once.
+/// Adds a statement that writes steps of several messages, given by sequence number, and one that
+/// writes the decisions among them, if there are any. A message may occur only once.
 pub(super) fn note_all(
     script: &mut Script,
     messages: &[(i64, Vec<Step>)],
@@ -100,5 +120,20 @@ pub(super) fn note_all(
          FROM json_each(?)",
     );
     script.bind(Timestamp::now().0)?;
-    script.bind(serde_json::to_string(&rows)?)
+    script.bind(serde_json::to_string(&rows)?)?;
+    let mut decisions = Vec::new();
+    for (message, steps) in messages {
+        if let Some(columns) = decision(steps)? {
+            decisions.push((*message, columns));
+        }
+    }
+    calls::add_all(script, &decisions)
+}
+
+/// The columns of the decision that the verdicts among the steps are; none if there are none.
+pub(in crate::store) fn decision(steps: &[Step]) -> Result<Option<(String, String)>, StoreError> {
+    calls::columns(steps.iter().filter_map(|step| {
+        let when = step.detail["when"].as_str().unwrap_or_default();
+        step.call.as_deref().map(|call| (when, call))
+    }))
 }

@@ -21,6 +21,7 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 pub(super) use accept::all as accept_all;
 pub use accept::{Accept, Accepted, FastPath, NewRow};
 pub use acks::Ack;
+pub(super) use history::decision as decision_columns;
 pub use history::{HistoryRow, Step};
 pub(super) use kept::{hold_all, release_all};
 pub use list::{Filter, Listed};
