@@ -12,6 +12,7 @@ mod bad_plugins;
 mod book;
 mod callers;
 mod crash;
+mod decisions;
 mod deliveries;
 mod demo;
 mod deployment;
