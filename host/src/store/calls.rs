@@ -12,6 +12,9 @@ use crate::{
     store::{error::StoreError, script::Script},
 };
 
+/// The columns `calls` and `details` of a decision.
+pub(super) type Columns = (String, String);
+
 /// One call of a stored decision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredCall {

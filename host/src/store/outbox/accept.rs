@@ -19,6 +19,7 @@ use crate::{
         ClientId, InvalidRecipient, MessageId, OutboundMessage, Priority, Recipient, Timestamp,
     },
     store::{
+        calls::Columns,
         error::StoreError,
         idempotency::{self, Idempotency, Used},
         many,
@@ -457,7 +458,7 @@ async fn messages<'a>(
 }
 
 /// The columns of each message's decision, and whether there is any decision.
-fn decisions(piece: &[Placed<'_>]) -> Result<(Vec<Option<(String, String)>>, bool), StoreError> {
+fn decisions(piece: &[Placed<'_>]) -> Result<(Vec<Option<Columns>>, bool), StoreError> {
     let columns = piece
         .iter()
         .map(|(row, ..)| history::decision(&row.history));
