@@ -135,6 +135,8 @@ fn directory(path: &Path) -> Result<bool, ProfileProblem> {
         Ok(_) => Err(ProfileProblem::NotADirectory(path.to_owned())),
         // A dangling link counts as something that exists.
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
+            // Another session that starts has made it in between.
+            Ok(meta) if meta.is_dir() => Ok(true),
             Ok(_) => Err(ProfileProblem::NotADirectory(path.to_owned())),
             Err(_) => Ok(false),
         },
