@@ -1,6 +1,6 @@
 //! Empty implementations of the services that are not measured.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use wharf::{
@@ -10,10 +10,12 @@ use wharf::{
         BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HistoryRow, Idempotency,
         Listed, OutboxId, OutboxRow, Sending, StoreError, StoredDecision,
     },
+    plugins::{PluginStatus, Reloaded, Serving},
     services::{
-        BulkOrders, Deliveries, HeldAction, HeldMessages, LinkFailure, Linking, Maintenance,
-        Messages, PasskeyFailure, Passkeys, SendFailure, SendingControl, Sends, Services,
-        SessionAction, SessionFailure, SessionInfo, Sessions,
+        BulkOrders, Deliveries, Expected, HeldAction, HeldMessages, KvKey, KvValue, LinkFailure,
+        Linking, Maintenance, Messages, PasskeyFailure, Passkeys, PluginFailure, PluginStorage,
+        Plugins, SendFailure, SendingControl, Sends, Services, SessionAction, SessionFailure,
+        SessionInfo, Sessions, StorageFailure, StorageOverview,
     },
     session::{Cleanup, PairingView, PasskeyView, ProfileFate, Snapshot},
 };
@@ -35,6 +37,8 @@ pub(crate) fn services(sends: impl Sends) -> Services {
         sending: empty.clone(),
         held: empty.clone(),
         deliveries: empty.clone(),
+        plugins: empty.clone(),
+        storage: empty.clone(),
         maintenance: empty,
     }
 }
@@ -242,5 +246,72 @@ impl Maintenance for EmptyServices {
 
     async fn ready(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Plugins for EmptyServices {
+    fn all(&self) -> Vec<PluginStatus> {
+        vec![]
+    }
+
+    async fn reload(&self, plugin: &str) -> Result<Reloaded, PluginFailure> {
+        Err(PluginFailure::Unknown(plugin.to_owned()))
+    }
+
+    fn of_session(&self, _: &ClientId) -> Result<Vec<Serving>, PluginFailure> {
+        Ok(vec![])
+    }
+
+    async fn switch(
+        &self,
+        _: &ClientId,
+        plugin: &str,
+        _: Option<bool>,
+    ) -> Result<Serving, PluginFailure> {
+        Err(PluginFailure::Unknown(plugin.to_owned()))
+    }
+}
+
+#[async_trait]
+impl PluginStorage for EmptyServices {
+    async fn overview(&self, plugin: &str) -> Result<StorageOverview, StorageFailure> {
+        Err(StorageFailure::UnknownPlugin(plugin.to_owned()))
+    }
+
+    async fn keys(
+        &self,
+        _: &str,
+        _: &Option<ClientId>,
+        _: &str,
+        _: Option<&str>,
+        _: u32,
+    ) -> Result<Vec<KvKey>, StorageFailure> {
+        Ok(vec![])
+    }
+
+    async fn get(
+        &self,
+        _: &str,
+        _: &Option<ClientId>,
+        _: &str,
+    ) -> Result<Option<KvValue>, StorageFailure> {
+        Ok(None)
+    }
+
+    async fn set(
+        &self,
+        plugin: &str,
+        _: &Option<ClientId>,
+        _: &str,
+        _: Expected,
+        _: &[u8],
+        _: Option<Duration>,
+    ) -> Result<(), StorageFailure> {
+        Err(StorageFailure::UnknownPlugin(plugin.to_owned()))
+    }
+
+    async fn delete(&self, _: &str, _: &Option<ClientId>, _: &str) -> Result<bool, StorageFailure> {
+        Ok(false)
     }
 }

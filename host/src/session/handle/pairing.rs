@@ -27,9 +27,10 @@ impl SessionHandle {
     pub async fn pairing_code(&self, number: &PhoneNumber) -> Result<PairingView, AskError> {
         let page = self.page_in(SessionState::QrReady, CODE_MADE)?;
         if self.awaits_passkey() {
+            let now = self.snapshot.borrow();
             return Err(AskError::NotNow {
-                state: SessionState::QrReady,
-                reason: "it waits for a passkey".to_owned(),
+                state: now.state,
+                reason: now.reason.clone(),
                 what: CODE_MADE,
                 needed: SessionState::QrReady,
             });

@@ -201,6 +201,15 @@ async fn a_repeated_request_is_recognised_before_anything_is_judged() -> Result<
         })
         .await?;
     }
+    // A message has arrived before its acknowledgement is recorded.
+    for id in [&id, &seed_id] {
+        let path = format!("/v1/messages/{}", id.as_str().context("no id")?);
+        until("the outcome", BOOT, async || {
+            let state = api.get(&path).await?.expect(200)?.json["state"].take();
+            Ok((state == "sent").then_some(()))
+        })
+        .await?;
+    }
     // Until every time of these requests has passed, also that of the request which counted as now.
     let time = |value: &Value| Ok::<_, anyhow::Error>(value.as_str().context("no time")?.parse()?);
     let now_is_over: jiff::Timestamp = time(&past["sendAt"])?;
