@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+pub(super) use crate::model::AnyTime;
 use crate::model::Timestamp;
 
 /// A time in a response: RFC 3339 in UTC with milliseconds, `2026-01-31T09:00:00.000Z`.
@@ -39,24 +40,6 @@ impl JsonSchema for Time {
     }
 }
 
-/// The schema of a time in a request: what [`instant`] reads.
-#[derive(Debug)]
-pub(super) enum AnyTime {}
-
-impl JsonSchema for AnyTime {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "AnyTime".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX}]})
-    }
-}
-
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0.rfc3339())
@@ -66,13 +49,5 @@ impl Serialize for Time {
 /// Reads a time in a request: RFC 3339 with an offset, or milliseconds since the Unix epoch. The
 /// error says what is accepted.
 pub(super) fn instant(name: &str, value: &Value) -> Result<Timestamp, String> {
-    let time = match value {
-        Value::String(text) => text
-            .parse::<jiff::Timestamp>()
-            .ok()
-            .map(|at| Timestamp(at.as_millisecond())),
-        Value::Number(millis) => millis.as_i64().map(Timestamp),
-        _ => None,
-    };
-    time.ok_or_else(|| format!("{name} must be a time: RFC 3339 with an offset (2026-01-31T09:00:00Z) or milliseconds since the Unix epoch"))
+    Timestamp::written(value).ok_or_else(|| format!("{name} must be a time: RFC 3339 with an offset (2026-01-31T09:00:00Z) or milliseconds since the Unix epoch"))
 }

@@ -30,4 +30,4 @@ pub use recipient::{ChatId, InvalidRecipient, PhoneNumber, Recipient};
 pub use region::{Region, UnknownRegion};
 pub use restriction::{Restriction, RestrictionKind};
 pub use session::{SessionState, Transition};
-pub use time::{Timestamp, millis};
+pub use time::{AnyTime, Timestamp, millis};

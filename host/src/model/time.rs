@@ -1,10 +1,11 @@
 //! Points in time, as milliseconds since the Unix epoch, UTC: the only form that is stored and
 //! passed to plugins.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(
@@ -19,6 +20,19 @@ impl Timestamp {
     #[must_use]
     pub fn now() -> Self {
         Self(jiff::Timestamp::now().as_millisecond())
+    }
+
+    /// Reads a time in a request: RFC 3339 with an offset, or milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn written(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) => text
+                .parse::<jiff::Timestamp>()
+                .ok()
+                .map(|at| Self(at.as_millisecond())),
+            Value::Number(millis) => millis.as_i64().map(Self),
+            _ => None,
+        }
     }
 
     /// Formats as RFC 3339 with milliseconds and `Z`, as in REST responses:
@@ -53,6 +67,24 @@ impl Timestamp {
             self.0
                 .saturating_add(i64::try_from(millis).unwrap_or(i64::MAX)),
         )
+    }
+}
+
+/// The schema of a time in a request: what [`Timestamp::written`] reads.
+#[derive(Debug)]
+pub enum AnyTime {}
+
+impl JsonSchema for AnyTime {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "AnyTime".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX}]})
     }
 }
 

@@ -40,8 +40,10 @@ const list = (value, most) => (Array.isArray(value) ? value.slice(0, most) : [])
 const isId = (value) => /^[^\s@]{1,128}@[a-z.]{1,32}$/.test(attempt(() => (value ?? "").toString()));
 /** @param {any} value */
 const ids = (value) => list(value, MENTIONS).filter(isId).map(String);
-/** @param {any} seconds Up to the year 5138; a value that is no time counts as now. */
-const moment = (seconds) => (Number.isFinite(seconds) && seconds > 0 && seconds < 1e11 ? Math.trunc(seconds * 1000) : Date.now());
+/** @param {any} seconds Up to the year 5138. @returns {number | null} In milliseconds; null for a value that is no time. */
+const instant = (seconds) => (Number.isFinite(seconds) && seconds > 0 && seconds < 1e11 ? Math.trunc(seconds * 1000) : null);
+/** @param {any} seconds A value that is no time counts as now. */
+const moment = (seconds) => instant(seconds) ?? Date.now();
 
 /**
  * The message as it is reported. Fails only when its key cannot be read.
