@@ -302,8 +302,12 @@ fn services(
         sending: Arc::new(OutboxSending::new(registry(), outbox.clone())),
         held: Arc::new(OutboxHeld::new(registry(), outbox)),
         deliveries: Arc::new(EventDeliveries(events)),
+        storage: Arc::new(StoredPluginData::new(
+            store.clone(),
+            plugins.host(),
+            &config.plugin,
+        )),
         plugins: Arc::new(plugins),
-        storage: Arc::new(StoredPluginData::new(store.clone(), &config.plugin)),
         maintenance: Arc::new(GatewayMaintenance::new(
             config.sessions.path.clone(),
             registry(),

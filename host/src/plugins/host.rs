@@ -20,7 +20,7 @@ use super::{
     set::{PluginSet, Refused},
     switches::Switches,
 };
-use crate::model::ClientId;
+use crate::{config, model::ClientId};
 
 /// The loaded plugins.
 pub struct PluginHost {
@@ -118,6 +118,12 @@ impl PluginHost {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+
+    /// The entry with which a plugin is loaded; none if it is not.
+    #[must_use]
+    pub fn entry(&self, plugin: &str) -> Option<config::Plugin> {
+        Some(self.set().plugin(plugin)?.entry.clone())
     }
 
     /// Every plugin as it is now, in the order of the entries; then the files of the plugin folder

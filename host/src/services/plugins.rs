@@ -113,6 +113,12 @@ impl HostPlugins {
         }
     }
 
+    /// The plugins themselves.
+    #[must_use]
+    pub fn host(&self) -> Arc<PluginHost> {
+        Arc::clone(&self.host)
+    }
+
     fn serving(&self, client: &ClientId, plugin: &str) -> Option<Serving> {
         let mut all = self.host.serving(client).into_iter();
         all.find(|serving| serving.plugin == plugin)

@@ -13,7 +13,7 @@ pub use crate::store::{KvKey, KvUsage, KvValue};
 use crate::{
     config,
     model::ClientId,
-    plugins::{KvError, KvSpace, KvStore},
+    plugins::{KvError, KvSpace, KvStore, PluginHost},
     store::{Store, StoreError},
 };
 
@@ -118,36 +118,50 @@ pub trait PluginStorage: Send + Sync + Debug + 'static {
     ) -> Result<bool, StorageFailure>;
 }
 
-/// The storage in the gateway's database, with the grants of the configuration.
+/// The storage in the gateway's database. The grants are those of the entries that are in use,
+/// which a reload exchanges; of plugins that are not loaded, those of the start.
 #[derive(Debug)]
 pub struct StoredPluginData {
     store: Store,
-    /// The entries of the configuration, also of plugins that are disabled or could not be loaded.
-    grants: BTreeMap<String, Option<StorageGrant>>,
+    plugins: Arc<PluginHost>,
+    /// The entries of the start, also of plugins that are disabled or could not be loaded.
+    at_start: BTreeMap<String, Option<StorageGrant>>,
+}
+
+fn granted(entry: &config::Plugin) -> Option<StorageGrant> {
+    entry.grants.kv.map(|quota| StorageGrant {
+        quota: quota.0,
+        shared: entry.grants.kv_shared,
+        sessions: entry.sessions.clone(),
+    })
 }
 
 impl StoredPluginData {
-    /// The storage of the plugins that have these entries.
+    /// The storage of the plugins that have these entries, or are loaded later.
     #[must_use]
-    pub fn new(store: Store, entries: &[config::Plugin]) -> Self {
-        let grant = |entry: &config::Plugin| {
-            let grant = entry.grants.kv.map(|quota| StorageGrant {
-                quota: quota.0,
-                shared: entry.grants.kv_shared,
-                sessions: entry.sessions.clone(),
-            });
-            (entry.name.clone(), grant)
-        };
+    pub fn new(store: Store, plugins: Arc<PluginHost>, entries: &[config::Plugin]) -> Self {
+        let at_start = entries
+            .iter()
+            .map(|entry| (entry.name.clone(), granted(entry)));
         Self {
             store,
-            grants: entries.iter().map(grant).collect(),
+            plugins,
+            at_start: at_start.collect(),
+        }
+    }
+
+    /// The grant of a plugin; none if it has no entry.
+    fn grant(&self, plugin: &str) -> Option<Option<StorageGrant>> {
+        match self.plugins.entry(plugin) {
+            Some(entry) => Some(granted(&entry)),
+            None => self.at_start.get(plugin).cloned(),
         }
     }
 
     /// Checks that the plugin has an entry or has stored something.
     async fn known(&self, plugin: &str) -> Result<Vec<KvUsage>, StorageFailure> {
         let namespaces = self.store.kv_usage(plugin).await?;
-        if namespaces.is_empty() && !self.grants.contains_key(plugin) {
+        if namespaces.is_empty() && self.grant(plugin).is_none() {
             return Err(StorageFailure::UnknownPlugin(plugin.to_owned()));
         }
         Ok(namespaces)
@@ -160,7 +174,7 @@ impl StoredPluginData {
         namespace: &Namespace,
     ) -> Result<KvSpace, StorageFailure> {
         let refused = |why: String| Err(StorageFailure::NotGranted(why));
-        let Some(Some(grant)) = self.grants.get(plugin) else {
+        let Some(Some(grant)) = self.grant(plugin) else {
             self.known(plugin).await?;
             return refused(format!(
                 "the plugin {plugin} has no storage; its entry needs grants = {{ kv = \"1MiB\" }}"
@@ -203,7 +217,7 @@ impl PluginStorage for StoredPluginData {
     async fn overview(&self, plugin: &str) -> Result<StorageOverview, StorageFailure> {
         let namespaces = self.known(plugin).await?;
         Ok(StorageOverview {
-            grant: self.grants.get(plugin).cloned().flatten(),
+            grant: self.grant(plugin).flatten(),
             namespaces,
         })
     }

@@ -93,6 +93,24 @@ async fn a_plugin_is_added_changed_refused_and_removed_by_a_reload() -> Result<(
     );
     gateway.api.send_async(NUMBER, "hello").await?.expect(202)?;
 
+    // What an operator may write is what the entry grants that is in use.
+    let entry = "/v1/plugins/odd/kv/entry?session=default&key=a";
+    let write = || {
+        answer(
+            gateway
+                .api
+                .request(Method::POST, entry)
+                .json(&json!({"text": "b"})),
+        )
+    };
+    write().await?.problem(422, "grant_missing")?;
+    set_entries(
+        house.folder(),
+        &(odd("allow") + "grants = { kv = '1KiB' }\n"),
+    )?;
+    reload(&gateway, "odd").await?.expect(200)?;
+    write().await?.expect(200)?;
+
     set_entries(house.folder(), &odd("x"))?;
     let detail = reload(&gateway, "odd")
         .await?
