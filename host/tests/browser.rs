@@ -213,7 +213,8 @@ async fn a_page_answers_speaks_and_closes_without_leaving_a_process() {
     ));
 
     tab.close().await;
-    assert!(matches!(next(&mut events).await, BrowserEvent::Closed(_)));
+    let end = next(&mut events).await;
+    assert!(matches!(end, BrowserEvent::Closed(_)), "{end:?}");
     assert_eq!(events.recv().await, None);
     assert_eq!(on_profile(&profile), Vec::<i32>::new());
     assert!(matches!(

@@ -2,10 +2,10 @@
 //! answers.
 //!
 //! A call is given its recorded context, message and storage; its clock and its random numbers
-//! follow from the context. What it writes goes nowhere. Three things are not recorded and may make
+//! follow from the context. What it writes goes nowhere. Four things are not recorded and may make
 //! an answer differ without a change of the plugin: the values of secrets, values of its storage
-//! that were too large or that only another version asks for, and how fast the machine is. The
-//! first two are named in the result.
+//! that were too large or that only another version asks for, answers to HTTP requests, which are
+//! not made again, and how fast the machine is. The first three are named in the result.
 
 use std::sync::Arc;
 
