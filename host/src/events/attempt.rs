@@ -179,6 +179,12 @@ pub(super) fn later(shared: &Shared, wish: Duration) -> Timestamp {
     Timestamp::now().plus_millis(millis(pause))
 }
 
+/// The longest pause that [`later`] makes.
+pub(super) fn longest_pause(shared: &Shared) -> Duration {
+    let longest = FIRST_PAUSE.max(shared.delivery.max_delay.duration());
+    longest.saturating_add(longest / 10)
+}
+
 fn dead(reason: String) -> Update {
     Update::Dead(bounded(reason))
 }

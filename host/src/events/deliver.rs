@@ -141,7 +141,8 @@ impl Work {
             .store
             .delivery_lines(u32::try_from(each).unwrap_or(u32::MAX))
             .await?;
-        let mut lines = Lines::of(rows, each, Timestamp::now(), |id| {
+        let longest = attempt::longest_pause(&self.shared);
+        let mut lines = Lines::of(rows, each, Timestamp::now(), longest, |id| {
             self.busy.contains_key(id)
         });
         let chosen = lines.choose(&self.shared);
@@ -314,6 +315,17 @@ struct Line {
     cut: bool,
 }
 
+/// The time until a delivery is due. The first attempt waits for nothing, and no other one longer
+/// than `longest`: a later time was written before the clock was set back.
+fn pause(row: &Delivery, now: Timestamp, longest: Duration) -> Duration {
+    let pause = Duration::from_millis(row.next_at.since(now));
+    if row.attempt == 0 || pause > longest {
+        Duration::ZERO
+    } else {
+        pause
+    }
+}
+
 /// The waiting deliveries, by receiver.
 #[derive(Debug)]
 struct Lines {
@@ -323,10 +335,12 @@ struct Lines {
 
 impl Lines {
     /// Groups `rows` by receiver. They are sorted by due time, with at most `each` per receiver.
+    /// `longest` is the longest pause between two attempts.
     fn of(
         rows: Vec<Delivery>,
         each: usize,
         now: Timestamp,
+        longest: Duration,
         is_busy: impl Fn(&str) -> bool,
     ) -> Self {
         let begin = Instant::now();
@@ -344,10 +358,9 @@ impl Lines {
             if is_busy(&row.id) {
                 continue;
             }
-            if row.next_at > now {
-                all.look_at = all
-                    .look_at
-                    .min(begin + Duration::from_millis(row.next_at.since(now)));
+            let pause = pause(&row, now, longest);
+            if pause > Duration::ZERO {
+                all.look_at = all.look_at.min(begin + pause);
             } else {
                 all.lines.entry(id).or_default().due.push(row);
             }
