@@ -26,7 +26,10 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{BrowserError, lock, process::end_pages};
+use super::{
+    BrowserError, lock,
+    process::{end_pages, end_rest},
+};
 
 /// The entry point of `guard <profile> <grace in ms> <program> <args…>`, which [`super::launch()`]
 /// starts.
@@ -109,7 +112,7 @@ fn watch(mut child: Child, grace: Duration) -> String {
         match child.try_wait() {
             Ok(Some(status)) => {
                 // Ends the children of a browser that crashed.
-                let _ = killpg(pid, Signal::SIGKILL);
+                end_rest(pid);
                 return status.to_string();
             }
             Ok(None) => {}

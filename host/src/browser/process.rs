@@ -15,6 +15,9 @@ use nix::{
 };
 use procfs::process::{Process, Stat, all_processes};
 
+/// Limit for waiting until killed processes are gone. One that is stuck in the kernel stays longer.
+const DYING: Duration = Duration::from_secs(3);
+
 /// Measurements of a browser.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
@@ -107,7 +110,29 @@ pub(super) fn end_group(pid: i32, grace: Duration) {
     while alive(pid) && Instant::now() < until {
         thread::sleep(Duration::from_millis(20));
     }
-    let _ = killpg(browser, Signal::SIGKILL);
+    end_rest(browser);
+}
+
+/// Kills what is left of a browser's process group and waits until it is gone: a process that was
+/// killed still runs for some milliseconds, and the profile is another's only after it.
+pub(super) fn end_rest(browser: Pid) {
+    let until = Instant::now() + DYING;
+    // Fails when the group is empty. A zombie that nobody waits for does nothing any more.
+    while killpg(browser, Signal::SIGKILL).is_ok()
+        && runs_in_group(browser.as_raw())
+        && Instant::now() < until
+    {
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether a process of that group is running.
+fn runs_in_group(group: i32) -> bool {
+    all_processes()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|process| process.stat().is_ok_and(|stat| stat.pgrp == group) && process.is_alive())
 }
 
 /// Kills the processes in which a browser's pages run.
@@ -204,5 +229,25 @@ mod tests {
         );
         child.wait().expect("reaped");
         assert!(!tree(std::process::id()).contains(&child.id()));
+    }
+
+    #[test]
+    fn the_rest_of_a_group_is_gone_when_its_end_returns() {
+        use std::os::unix::process::CommandExt;
+        let mut first = std::process::Command::new("sh")
+            .args(["-c", "sleep 1000 & sleep 1000 & echo; wait"])
+            .stdout(std::process::Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .expect("sh");
+        let mut line = [0];
+        std::io::Read::read_exact(first.stdout.as_mut().expect("piped"), &mut line)
+            .expect("started");
+        let group = first.id().cast_signed();
+        first.kill().expect("killed");
+        first.wait().expect("reaped");
+        assert!(runs_in_group(group), "the children of a shell outlive it");
+        end_rest(Pid::from_raw(group));
+        assert!(!runs_in_group(group));
     }
 }

@@ -1,7 +1,14 @@
 //! One page of one browser. Every call has its own deadline, because CDP never answers after a
 //! crash of the renderer.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use chromiumoxide::{
@@ -69,6 +76,8 @@ pub struct Tab {
     place: Option<Arc<dyn SharedPlace>>,
     /// Set once the page is closed.
     left: Arc<watch::Sender<bool>>,
+    /// Set as soon as the page is being closed.
+    closing: Arc<AtomicBool>,
 }
 
 /// A script that runs first in every document of a page.
@@ -138,11 +147,13 @@ pub(super) async fn attach(
     };
     let listeners = quick(opening).await?;
     let left = Arc::new(watch::Sender::new(false));
+    let closing = Arc::new(AtomicBool::new(false));
     let listening = Listening {
         listeners,
         page: page.clone(),
         end: connection.end.clone(),
         left: left.subscribe(),
+        closing: Arc::clone(&closing),
         tag,
     };
     tokio::spawn(listening.run(sender));
@@ -152,6 +163,7 @@ pub(super) async fn attach(
             page,
             place,
             left,
+            closing,
         },
         events,
     ))
@@ -171,6 +183,7 @@ struct Listening {
     page: Page,
     end: watch::Receiver<Option<String>>,
     left: watch::Receiver<bool>,
+    closing: Arc<AtomicBool>,
     tag: String,
 }
 
@@ -195,7 +208,8 @@ impl Listening {
                     }
                 }
                 Some(crash) = crashes.next() => {
-                    if crash.target_id != *self.page.target_id() {
+                    // The pages are the first processes to be killed when a browser is closed.
+                    if crash.target_id != *self.page.target_id() || self.closing.load(Ordering::Relaxed) {
                         continue;
                     }
                     BrowserEvent::Crashed(format!("{} ({})", crash.status, crash.error_code))
@@ -414,6 +428,7 @@ impl Tab {
     /// close within [`LaunchOptions::close_grace`](super::LaunchOptions::close_grace) is killed. The
     /// page's news end then.
     pub async fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
         match &self.place {
             None => self.connection.process.leave().await,
             Some(place) => {
