@@ -239,8 +239,17 @@ fn plugin(command: &Authoring, config: Option<&Path>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let done = runtime.block_on(workbench::run(command, config, &|line| say(line)));
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = workbench::run(command, config, &|line| say(line)) => Some(done),
+            // What was running is dropped, and with it the temporary folder.
+            Ok(()) = tokio::signal::ctrl_c() => None,
+        }
+    });
     runtime.shutdown_background();
+    let Some(done) = done else {
+        return ExitCode::from(130);
+    };
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

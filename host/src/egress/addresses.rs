@@ -31,13 +31,14 @@ fn is_private_v4(ip: Ipv4Addr) -> bool {
 fn is_private_v6(ip: Ipv6Addr) -> bool {
     let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match ip.segments() {
-        // IPv4-mapped, NAT64, 6to4 and ISATAP.
+        // IPv4-mapped, NAT64 and 6to4.
         [0, 0, 0, 0, 0, 0xffff, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-        | [0x2002, high, low, ..]
-        | [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => is_private_v4(v4(high, low)),
+        | [0x2002, high, low, ..] => is_private_v4(v4(high, low)),
         // Protocol assignments, Teredo among them, and documentation.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => true,
+        // ISATAP, where the prefix is public.
+        [0x2000..=0x3fff, _, _, _, 0 | 0x200, 0x5efe, high, low] => is_private_v4(v4(high, low)),
         // Beyond 2000::/3 nothing is public: unspecified, loopback, IPv4-compatible, unique local,
         // link-local, site-local, multicast, and what is not assigned.
         [first, ..] => first & 0xe000 != 0x2000,
@@ -88,6 +89,10 @@ mod tests {
         "100::1",
         "2001::1",
         "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+        "2001:0:4136:e378:0:5efe:808:808",
+        "fd00::5efe:808:808",
+        "fe80::5efe:808:808",
+        "fe80::200:5efe:808:808",
         "2001:10::1",
         "2001:20::1",
         "2001:db8::1",

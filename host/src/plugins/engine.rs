@@ -22,6 +22,9 @@ const POOL_MEMORIES: u32 = 64;
 const MIN_PLUGIN_MEMORIES: u32 = 16;
 /// Plugins that can be added while the gateway runs, with the fewest memories each.
 const SPARE_PLUGINS: usize = 2;
+/// Room for them is kept only up to so many memories: with more, a machine with 512 GiB of address
+/// space could not start plugins that fit without it.
+const MOST_WITH_SPARES: u32 = 112;
 /// Tables of a plugin for each of its memories.
 const TABLES: u32 = 4;
 /// The most memories, tables and core instances of one call.
@@ -89,12 +92,17 @@ impl PluginEngine {
         let spare = Share {
             memories: MIN_PLUGIN_MEMORIES,
         };
-        shares.extend([spare; SPARE_PLUGINS]);
         // One more call: a plugin that is being loaded is asked about itself, however busy the one
         // is that it replaces.
-        let calls = shares.iter().fold(CALL_MEMORIES, |calls, share| {
+        let mut calls = shares.iter().fold(CALL_MEMORIES, |calls, share| {
             calls.saturating_add(share.memories)
         });
+        for _ in 0..SPARE_PLUGINS {
+            if calls.saturating_add(spare.memories) <= MOST_WITH_SPARES {
+                calls += spare.memories;
+                shares.push(spare);
+            }
+        }
         let mut config = Config::new();
         config
             .epoch_interruption(true)

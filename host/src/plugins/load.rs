@@ -146,6 +146,10 @@ impl Loader {
                 "`file` must be the name of a file in the plugin folder, without a path".into(),
             );
         }
+        // Only such files are watched, and listed as available.
+        if path.extension().is_none_or(|end| end != "wasm") {
+            return Err("`file` must end in .wasm".into());
+        }
         let bytes = self.read(entry, path).await?;
         let component = check::digest(&bytes);
         check::sessions(entry)?;
@@ -153,6 +157,15 @@ impl Loader {
         check::is_component(&bytes)?;
         check::size(&bytes)?;
         let http = check::http(&entry.grants)?;
+        if !entry.grants.http.is_empty() {
+            // Otherwise the first request would wait for it.
+            let client = Arc::clone(&self.client);
+            self.within("reading the machine's certificates", move || {
+                client.prepare()
+            })
+            .await?
+            .map_err(|error| format!("its requests cannot be made: {error}"))?;
+        }
         check::http_requests(entry)?;
         if usize::try_from(entry.memory.0).unwrap_or(usize::MAX) > MAX_MEMORY {
             return Err(format!("memory must be at most {} MiB", MAX_MEMORY >> 20));

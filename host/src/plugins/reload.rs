@@ -98,11 +98,20 @@ impl PluginHost {
         Ok(self.change(&mut refused, &entries, &names).await)
     }
 
-    /// The plugins whose entries or files differ from what is loaded.
+    /// The plugins whose entries or files differ from what is loaded. A loaded plugin without an
+    /// entry is not among them: a file that was cut off while it was written is a valid file with
+    /// fewer entries, and without its validators the gateway would send everything.
     async fn changed(&self, refused: &Refused, entries: &[config::Plugin]) -> Vec<String> {
         let set = self.set();
         let mut names = Vec::new();
-        for entry in entries.iter().filter(|entry| entry.enabled) {
+        for entry in entries {
+            let state = set.status(&entry.name).map(|status| &status.report.state);
+            if !entry.enabled {
+                if state != Some(&PluginState::Disabled) {
+                    names.push(entry.name.clone());
+                }
+                continue;
+            }
             let digest = self.loader.digest(entry).await;
             let is_loaded = set.plugin(&entry.name).is_some_and(|plugin| {
                 plugin.entry == *entry && Some(&plugin.component) == digest.as_ref()
@@ -114,16 +123,23 @@ impl PluginHost {
                 names.push(entry.name.clone());
             }
         }
-        let enabled: BTreeSet<&str> = entries
-            .iter()
-            .filter(|entry| entry.enabled)
-            .map(|entry| entry.name.as_str())
-            .collect();
-        let gone = set.plugins.iter().map(|plugin| &plugin.entry.name);
-        names.extend(
-            gone.filter(|name| !enabled.contains(name.as_str()))
-                .cloned(),
-        );
+        let known: BTreeSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        for report in set.statuses.iter().map(|status| &status.report) {
+            let plugin = &report.name;
+            if known.contains(plugin.as_str()) {
+                continue;
+            }
+            match report.state {
+                PluginState::Loaded => {
+                    warn!(
+                        plugin,
+                        "its entry is gone from gateway.toml, and it stays loaded; to remove it, call POST /v1/plugins/{plugin}/reload or write the entry with enabled = false"
+                    );
+                }
+                PluginState::Failed(_) | PluginState::Disabled => names.push(plugin.clone()),
+                PluginState::Available => {}
+            }
+        }
         names
     }
 
@@ -185,6 +201,8 @@ impl PluginHost {
             )));
             return Ok(done(None));
         }
+        // Of the file as it is before it is read: one that is exchanged meanwhile was not refused.
+        let digest = self.loader.digest(entry).await;
         match self.loader.load(entry).await {
             Ok((plugin, description)) => {
                 let report = loaded(&plugin, &description, file);
@@ -198,7 +216,6 @@ impl PluginHost {
                 // The reason may quote schemas, configuration issues and panics of the plugin, so
                 // it is cut and escaped.
                 let reason = String::from(PluginText::truncated(MAX_REASON, &reason));
-                let digest = self.loader.digest(entry).await;
                 refused.insert(name.to_owned(), (entry.clone(), digest));
                 next.note_refused(name, file, &reason);
                 Err(ReloadError::Refused {

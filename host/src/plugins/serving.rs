@@ -39,11 +39,13 @@ impl PluginHost {
             .filter(|report| report.state != PluginState::Available)
             .map(|report| serving(&round, session, &report.name, Some(&report.state)))
             .collect();
-        let others = round
+        let others: Vec<Serving> = round
             .switches
             .of(session)
-            .filter(|(name, _)| round.set.status(name).is_none());
-        all.extend(others.map(|(name, _)| serving(&round, session, name, None)));
+            .filter(|(name, _)| all.iter().all(|one| one.plugin != **name))
+            .map(|(name, _)| serving(&round, session, name, None))
+            .collect();
+        all.extend(others);
         all
     }
 }
@@ -51,10 +53,13 @@ impl PluginHost {
 fn serving(round: &Round, session: &ClientId, name: &str, state: Option<&PluginState>) -> Serving {
     let switch = round.switches.get(session, name);
     let Some(plugin) = round.set.plugin(name) else {
-        let state = state.map_or_else(
-            || "it has no entry in gateway.toml".to_owned(),
-            |state| format!("it is {state}"),
-        );
+        // Without the reason of a failure, which may quote the plugin's configuration: who may see
+        // one session is not told that.
+        let state = match state {
+            None | Some(PluginState::Available) => "it has no entry in gateway.toml",
+            Some(PluginState::Disabled) => "it is disabled",
+            Some(PluginState::Failed(_) | PluginState::Loaded) => "it failed to load",
+        };
         return Serving {
             plugin: name.to_owned(),
             serves: false,

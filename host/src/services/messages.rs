@@ -110,7 +110,11 @@ impl Messages for Restricted<dyn Messages> {
         id: &OutboxId,
     ) -> Result<Option<(ClientId, Vec<StoredDecision>)>, StoreError> {
         let found = self.whole.decisions(id).await?;
-        Ok(found.filter(|(client, _)| self.view.sees(client)))
+        let mut found = found.filter(|(client, _)| self.view.sees(client));
+        if let Some((_, decisions)) = found.as_mut().filter(|_| !self.view.sees_all()) {
+            decisions.iter_mut().for_each(StoredDecision::hide_shared);
+        }
+        Ok(found)
     }
 
     async fn list(&self, filter: &Filter) -> Result<Listed, StoreError> {

@@ -158,6 +158,22 @@ impl StoredPluginData {
         }
     }
 
+    /// Whether the plugin works for a session: by its switch there, or else by its entry.
+    fn serves(&self, plugin: &str, session: &ClientId, grant: &StorageGrant) -> bool {
+        let loaded = self.plugins.entry(plugin).is_some();
+        let serving = self.plugins.serving(session).into_iter();
+        let mut serving = serving.filter(|one| loaded && one.plugin == plugin);
+        serving.next().map_or_else(
+            || {
+                grant
+                    .sessions
+                    .iter()
+                    .any(|known| known == "*" || known == session.as_str())
+            },
+            |one| one.serves,
+        )
+    }
+
     /// Checks that the plugin has an entry or has stored something.
     async fn known(&self, plugin: &str) -> Result<Vec<KvUsage>, StorageFailure> {
         let namespaces = self.store.kv_usage(plugin).await?;
@@ -191,14 +207,9 @@ impl StoredPluginData {
                     "the plugin {plugin} has one namespace for each session, so it would not see a shared key; expected session=<id>"
                 ));
             }
-            Some(session)
-                if !grant
-                    .sessions
-                    .iter()
-                    .any(|known| known == "*" || known == session.as_str()) =>
-            {
+            Some(session) if !self.serves(plugin, session, &grant) => {
                 return refused(format!(
-                    "the plugin {plugin} does not work for the session {session}; its entry has sessions = {:?}",
+                    "the plugin {plugin} does not work for the session {session}; its entry has sessions = {:?}, and PUT /v1/sessions/{session}/plugins/{plugin} switches it on for that session",
                     grant.sessions
                 ));
             }

@@ -18,6 +18,7 @@ use sqlx::{
 
 use crate::{
     model::{ClientId, Timestamp},
+    plugins::StorageStep,
     store::{
         Store,
         calls::{StoredCall, parse},
@@ -53,6 +54,28 @@ pub struct StoredDecision {
     /// When the plugins were asked, `accept` or `dispatch`, and the calls in their order; none if
     /// the row cannot be read.
     pub calls: Option<(String, Vec<StoredCall>)>,
+}
+
+impl StoredDecision {
+    /// Removes what plugins have read that may be about other sessions: the keys of lists, and the
+    /// digests of values, from which short values can be guessed.
+    pub fn hide_shared(&mut self) {
+        let calls = self.calls.iter_mut().flat_map(|(_, calls)| calls);
+        for step in calls
+            .filter_map(|call| call.details.as_mut())
+            .flat_map(|details| &mut details.storage.steps)
+        {
+            match step {
+                StorageStep::List { keys, .. } => keys.clear(),
+                StorageStep::Get { found, .. } => {
+                    if let Some(found) = found {
+                        found.sha256.clear();
+                    }
+                }
+                StorageStep::Set { .. } => {}
+            }
+        }
+    }
 }
 
 fn decision(row: &SqliteRow, refused: bool) -> Result<StoredDecision, StoreError> {

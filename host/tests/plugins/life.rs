@@ -262,6 +262,54 @@ async fn entries_are_added_removed_and_ordered_as_far_as_the_pool_has_room() {
     assert_eq!(verdicts.len(), 2);
 }
 
+#[tokio::test]
+async fn a_file_that_was_cut_off_unloads_nothing_and_a_disabled_entry_does() {
+    let place = Place::with(&["good.wasm"]).await;
+    let host = place
+        .load("[[plugin]]\nname = \"good\"\n")
+        .await
+        .expect("it loads");
+    let look = async |text: &'static str| {
+        let all = host.reload_changed(move || Ok(entries(text))).await;
+        all.expect("read")
+    };
+    let state = || {
+        host.statuses()
+            .into_iter()
+            .next()
+            .map(|one| one.report.state)
+    };
+    for cut in ["", "[whatsapp]\n"] {
+        assert_eq!(look(cut).await, []);
+        assert_eq!(state(), Some(PluginState::Loaded));
+        let (_, verdicts) = allowed(host.validate(&subject("any"), text("hello")).await);
+        assert_eq!(verdicts.len(), 1, "it still decides");
+    }
+    let done = look("[[plugin]]\nname = \"good\"\nenabled = false\n").await;
+    assert!(
+        done.len() == 1
+            && done
+                .iter()
+                .all(|one| one.as_ref().is_ok_and(|one| one.after.is_none())),
+        "{done:?}"
+    );
+    assert_eq!(state(), Some(PluginState::Disabled));
+    // A switch of a plugin whose file is still there can be seen and taken back.
+    let session = "any".parse().expect("a client id");
+    host.set_switch(&session, "good", Some(false));
+    assert_eq!(
+        look("").await.len(),
+        1,
+        "what is not loaded leaves the list"
+    );
+    assert_eq!(state(), Some(PluginState::Available));
+    let serving = host.serving(&session);
+    assert!(
+        serving.len() == 1 && serving[0].switch == Some(false) && !serving[0].serves,
+        "{serving:?}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_versions_of_a_plugin_side_by_side_take_no_room_of_another() {
     let (_place, host) = odd("sleep", "on_error = \"allow\"\ntimeout = \"1s\"").await;

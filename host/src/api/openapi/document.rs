@@ -20,7 +20,7 @@ use crate::api::{
 const ABOUT: &str = include_str!("about.md");
 
 /// The groups of calls: prefix of the path, name, description.
-const TAGS: [(&str, &str, &str); 10] = [
+const TAGS: [(&str, &str, &str); 9] = [
     (
         "/v1/messages",
         "Messages",
@@ -33,11 +33,6 @@ const TAGS: [(&str, &str, &str); 10] = [
         "Deliveries of events to their receivers: list, read, retry and delete them.",
     ),
     (
-        "/v1/plugins",
-        "Plugins",
-        "Plugins: read and change what they store.",
-    ),
-    (
         "/v1/sessions",
         "Sessions",
         "Sessions, each of which is one WhatsApp login: create, link, start, stop and read them, and send messages.",
@@ -45,7 +40,7 @@ const TAGS: [(&str, &str, &str); 10] = [
     (
         "/v1/plugins",
         "Plugins",
-        "The plugins of the gateway: list and reload them.",
+        "The plugins of the gateway: list and reload them, and read and change what they store.",
     ),
     (
         "/passkey",

@@ -164,7 +164,7 @@ enum StorageRequest {
         version: Option<u64>,
         /// The length of the value in bytes.
         bytes: Option<u64>,
-        /// SHA-256 of the value, in hexadecimal.
+        /// SHA-256 of the value, in hexadecimal; null for API keys that are limited to sessions.
         sha256: Option<String>,
         /// Whether the value is recorded, so that the call can be made again. A value of more than
         /// 4096 bytes is not.
@@ -187,7 +187,8 @@ enum StorageRequest {
         cursor: Option<String>,
         /// The most keys that were asked for.
         limit: u32,
-        /// The keys.
+        /// The keys; none for API keys that are limited to sessions, because they may be about
+        /// other sessions.
         keys: Vec<String>,
     },
 }
@@ -200,7 +201,9 @@ impl From<&StorageStep> for StorageRequest {
                 version: found.as_ref().map(|found| found.version),
                 bytes: found.as_ref().map(|found| found.bytes),
                 recorded: found.as_ref().is_none_or(|found| found.value.is_some()),
-                sha256: found.map(|found| found.sha256),
+                sha256: found
+                    .map(|found| found.sha256)
+                    .filter(|digest| !digest.is_empty()),
             },
             StorageStep::Set { key, answer } => Self::Set {
                 key,

@@ -281,9 +281,12 @@ impl Plugins {
     }
 
     fn wants(&self, call: &StoredCall) -> bool {
-        self.only
-            .as_ref()
-            .is_none_or(|only| *only == call.facts.plugin)
+        // A plugin in quarantine was not called, so there is nothing to repeat.
+        call.facts.verdict != "quarantined"
+            && self
+                .only
+                .as_ref()
+                .is_none_or(|only| *only == call.facts.plugin)
     }
 
     /// Makes a call again. The error says why that cannot be done.

@@ -162,6 +162,20 @@ impl Round {
             .ok_or_else(missing)
     }
 
+    /// A notifier that may see this event. Its grant may be another one than when the delivery was
+    /// made.
+    fn told(&self, name: &str, envelope: &Envelope) -> Result<&Plugin, CallFailure> {
+        let plugin = self.notifier(name)?;
+        if envelope.event.is_credential() && !plugin.entry.grants.qr {
+            return Err(CallFailure {
+                plugin: name.to_owned(),
+                kind: FailureKind::Host,
+                detail: "QR texts and pairing codes are not granted to it (grants.qr)".into(),
+            });
+        }
+        Ok(plugin)
+    }
+
     fn envelope(&self, plugin: &Plugin, envelope: &Envelope) -> event_notification::Envelope {
         converted(
             envelope,
@@ -199,7 +213,7 @@ impl Notifiers for Round {
         subject: &Subject,
         envelope: &Envelope,
     ) -> Result<Vec<TargetName>, CallFailure> {
-        let plugin = self.notifier(plugin)?;
+        let plugin = self.told(plugin, envelope)?;
         let envelope = self.envelope(plugin, envelope);
         call!(
             plugin,
@@ -217,7 +231,7 @@ impl Notifiers for Round {
         target: &str,
         envelope: &Envelope,
     ) -> Result<NotifyRequest, CallFailure> {
-        let plugin = self.notifier(plugin)?;
+        let plugin = self.told(plugin, envelope)?;
         let (envelope, target) = (self.envelope(plugin, envelope), target.to_owned());
         call!(
             plugin,

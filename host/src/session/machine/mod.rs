@@ -41,6 +41,8 @@ pub struct Machine {
     pub reclaimed: bool,
     /// The connection to WhatsApp is lost; the page is running and reconnects by itself.
     pub mending: bool,
+    /// The page has reached WhatsApp again since then, and was given the time of a sync.
+    pub catching_up: bool,
     /// How often the page has reloaded itself since it last reached a state other than `loading`.
     pub reloads: u32,
     /// WhatsApp waits for the account's passkey before it links; anything about QR codes would
@@ -141,6 +143,7 @@ impl Machine {
             open: false,
             reclaimed: false,
             mending: false,
+            catching_up: false,
             reloads: 0,
             passkey: false,
         }
@@ -253,11 +256,13 @@ impl Step<'_> {
                 self.ready("WhatsApp's connection is back")
             }
             (Ready, Stage::Ready) if self.machine.mending => {
-                self.machine.mending = false;
+                self.mended();
                 self.timer(Some(Wait::Deadline(self.rules.stable_after)));
             }
-            // Much may have arrived meanwhile, so the time is that of a sync.
-            (Reconnecting, Stage::Syncing) if self.machine.mending => {
+            // Much may have arrived meanwhile, so the time is that of a sync: once for each loss,
+            // because a connection that comes and goes would otherwise be waited for for ever.
+            (Reconnecting, Stage::Syncing) if self.machine.mending && !self.machine.catching_up => {
+                self.machine.catching_up = true;
                 self.timer(Some(Wait::Deadline(self.rules.sync_timeout)));
             }
             (Ready, Stage::Offline | Stage::Booting | Stage::Syncing) if !self.machine.mending => {
@@ -284,8 +289,14 @@ impl Step<'_> {
         self.timer(Some(Wait::Deadline(self.rules.sync_timeout)));
     }
 
-    fn ready(&mut self, reason: &str) {
+    /// Nothing is known of a lost connection any more.
+    fn mended(&mut self) {
         self.machine.mending = false;
+        self.machine.catching_up = false;
+    }
+
+    fn ready(&mut self, reason: &str) {
+        self.mended();
         self.enter(Ready, reason);
         self.timer(Some(Wait::Deadline(self.rules.stable_after)));
     }
@@ -343,7 +354,7 @@ impl Step<'_> {
             self.machine.state,
             Ready | Authenticated | QrReady | Reconnecting
         ) {
-            self.machine.mending = false;
+            self.mended();
             self.enter(Loading, "the page was loaded anew");
         }
         if self.machine.state == Loading {
@@ -367,7 +378,7 @@ impl Step<'_> {
             return;
         }
         self.machine.linked = false;
-        self.machine.mending = false;
+        self.mended();
         if self.rules.relink {
             // The page reloads itself and shows a QR code; the browser stays.
             self.enter(Disconnected, reason);
@@ -393,7 +404,7 @@ impl Step<'_> {
     }
 
     fn reload(&mut self, reason: &str) {
-        self.machine.mending = false;
+        self.mended();
         self.enter(Loading, reason);
         self.timer(Some(Wait::Deadline(self.rules.boot_timeout)));
         self.effects.push(Effect::Reload);
@@ -455,7 +466,7 @@ impl Step<'_> {
     }
 
     fn close(&mut self) {
-        self.machine.mending = false;
+        self.mended();
         if std::mem::take(&mut self.machine.open) {
             self.effects.push(Effect::Close);
         }

@@ -274,8 +274,17 @@ fn a_page_that_receives_what_arrived_meanwhile_is_not_ready_and_gets_the_time_of
     assert!(effects.contains(&Effect::Timer(Some(Wait::Deadline(rules().offline_grace)))));
     let (machine, effects) = run(machine, &[Input::Tick, Input::Page(Stage::Syncing)]);
     assert_eq!(machine.state, Reconnecting);
-    assert!(effects.contains(&Effect::Timer(Some(Wait::Deadline(rules().sync_timeout)))));
-    assert_eq!(run(machine, &[Input::Page(Stage::Ready)]).0.state, Ready);
+    let sync = Effect::Timer(Some(Wait::Deadline(rules().sync_timeout)));
+    assert!(effects.contains(&sync));
+    let (machine, effects) = run(
+        machine,
+        &[Input::Page(Stage::Offline), Input::Page(Stage::Syncing)],
+    );
+    assert!(!effects.contains(&sync), "a page that flaps gets it once");
+    let (back, _) = run(machine.clone(), &[Input::Page(Stage::Ready)]);
+    assert_eq!((back.state, back.catching_up), (Ready, false));
+    let (lost, _) = run(machine, &[Input::Tick]);
+    assert_eq!((lost.state, lost.attempt), (Reconnecting, 1));
 }
 
 #[test]

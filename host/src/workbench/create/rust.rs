@@ -47,14 +47,19 @@ fn has_config(project: &Project) -> bool {
     project.has(Point::Validator) || project.has(Point::Notifier)
 }
 
-/// `BannedWords` for `banned-words`.
+/// `BannedWords` for `banned-words`. A single word is lengthened, because the SDK and the language
+/// have names such as `Config`, `Validator` and `Error`: `ConsentPlugin` for `consent`.
 fn type_name(name: &str) -> String {
-    name.split('-')
-        .map(|part| {
-            let (first, rest) = part.split_at_checked(1).unwrap_or((part, ""));
-            format!("{}{rest}", first.to_uppercase())
-        })
-        .collect()
+    let words = name.split('-').map(|part| {
+        let (first, rest) = part.split_at_checked(1).unwrap_or((part, ""));
+        format!("{}{rest}", first.to_uppercase())
+    });
+    let camel: String = words.collect();
+    if name.contains('-') {
+        camel
+    } else {
+        camel + "Plugin"
+    }
 }
 
 const VALIDATOR: &str = r#"
