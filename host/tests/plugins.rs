@@ -20,6 +20,8 @@ mod capabilities;
 mod grants;
 #[path = "plugins/http.rs"]
 mod http;
+#[path = "plugins/kept.rs"]
+mod kept;
 #[path = "plugins/life.rs"]
 mod life;
 #[path = "plugins/loading.rs"]

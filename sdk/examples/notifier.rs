@@ -50,17 +50,10 @@ impl Notifier for Teller {
             )));
         };
         let body = json!({"id": envelope.id, "session": ctx.session, "from": message.sender.chat, "text": message.content.body()});
-        let mut headers = vec![("content-type".into(), "application/json".into())];
-        headers.extend(
-            secrets::get("TELLER_TOKEN")
-                .map(|token| ("authorization".into(), format!("Bearer {token}"))),
-        );
-        Ok(HttpRequest {
-            method: "POST".into(),
-            url: self.0.url.clone(),
-            headers,
-            body: body.to_string().into_bytes(),
-            timeout_ms: None,
+        let request = HttpRequest::json(&self.0.url, &body);
+        Ok(match secrets::get("TELLER_TOKEN") {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
         })
     }
 

@@ -1,6 +1,6 @@
 """A validator in Python: it stops messages that contain a banned word.
 
-Built by componentize-py against the contract in `wit/v0.1`; docs/plugins.md has the commands.
+Built by componentize-py against the contract in `wit/v0.2`; docs/plugins.md has the commands.
 """
 
 import json
@@ -26,7 +26,7 @@ WORDS: list[str] = []
 
 class Lifecycle(exports.Lifecycle):
     def describe(self) -> PluginInfo:
-        return PluginInfo("banned-words", "0.1.0", "Stops messages that contain a banned word.", json.dumps(SCHEMA), [])
+        return PluginInfo("banned-words", "0.1.0", "Stops messages that contain a banned word.", json.dumps(SCHEMA), [], [])
 
     def configure(self, config: str) -> None:
         words = json.loads(config)["words"]
@@ -47,5 +47,5 @@ class SendValidation(exports.SendValidation):
                 return Verdict_Allow()
         if any(word in body.casefold() for word in WORDS):
             log.log(log.Level.INFO, "stopped a message", [("words", str(len(WORDS)))])
-            return Verdict_Reject(Rejection("banned_word", "the message contains a banned word", None))
+            return Verdict_Reject(Rejection("banned_word", "the message contains a banned word", None, []))
         return Verdict_Allow()

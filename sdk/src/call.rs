@@ -1,9 +1,13 @@
-//! The context of every call into a plugin, and the error that every call can return.
+//! The context of every call into a plugin, the error that every call can return, and what records
+//! may get within a line of the contract.
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
+
 /// The context of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct CallContext {
     /// The operator-chosen name of the linked WhatsApp account.
     pub session: String,
@@ -21,12 +25,15 @@ pub struct CallContext {
     pub attempt: u32,
     /// Wall-clock budget left when the call started, in milliseconds.
     pub budget_ms: u32,
+    /// What this version has no field for.
+    pub extra: Extra,
 }
 
 /// A failure of the plugin itself, never a business decision. After any of these errors a delivery
 /// is tried again, a rendering fails, and the operator's `on_error` decides about a message that is
 /// validated. The kinds differ in what the operator reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Error {
     /// The request makes no sense to this plugin.
     InvalidInput(String),
@@ -50,3 +57,24 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What a record of the contract has got since its line began: pairs of a name, e.g.
+/// `content.poll.closes_at`, and a JSON value. The contract lists the names. A record that is given
+/// back keeps them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Extra(pub(crate) Vec<(String, String)>);
+
+impl Extra {
+    /// The JSON of the value with this name.
+    #[must_use]
+    pub fn json(&self, name: &str) -> Option<&str> {
+        let (_, json) = self.0.iter().find(|(known, _)| known == name)?;
+        Some(json)
+    }
+
+    /// The value with this name; none if there is none, or if it has another type.
+    #[must_use]
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_str(self.json(name)?).ok()
+    }
+}

@@ -25,11 +25,12 @@ pub mod points {
     pub mod validator;
 }
 
-pub use call::{CallContext, Error};
+pub use call::{CallContext, Error, Extra};
 pub use content::*;
 pub use event::{
-    Account, Ack, AckLevel, Envelope, Event, Failure, OtherEvent, QrCode, Sent, SessionChange,
-    SessionState,
+    Account, Ack, AckLevel, BridgeFault, Envelope, Event, Failure, Notices, OtherEvent,
+    PairingCode, Passkey, QrCode, Quarantine, Relinked, Restriction, Sent, SessionChange,
+    SessionState, UnknownOutcome,
 };
 pub use host::{http, kv, log, secrets};
 pub use message::{Address, InboundMessage, MessageId, OutboundMessage, Timestamp, Wid};
@@ -45,12 +46,13 @@ pub use points::validator::{Rejection, Validator, Verdict};
 pub mod prelude {
     pub use crate::content::*;
     pub use crate::{
-        Account, Ack, AckLevel, Address, AttemptResult, CallContext, ConfigIssue, ConfigIssues,
-        Envelope, Error, Event, Failure, HttpRequest, HttpResponse, InboundMessage, Info,
-        Judgement, MessageId, NoConfig, Notifier, OtherEvent, OutboundMessage, Plugin, QrCode,
-        Rejection, RenderError, RenderRequest, Sent, SessionChange, SessionState, TemplateInfo,
-        Templater, Timestamp, Validator, Value, Variable, VariableKind, Verdict, http, kv, log,
-        secrets,
+        Account, Ack, AckLevel, Address, AttemptResult, BridgeFault, CallContext, ConfigIssue,
+        ConfigIssues, Envelope, Error, Event, Extra, Failure, HttpRequest, HttpResponse,
+        InboundMessage, Info, Judgement, MessageId, NoConfig, Notices, Notifier, OtherEvent,
+        OutboundMessage, PairingCode, Passkey, Plugin, QrCode, Quarantine, Rejection, Relinked,
+        RenderError, RenderRequest, Restriction, Sent, SessionChange, SessionState, TemplateInfo,
+        Templater, Timestamp, UnknownOutcome, Validator, Value, Variable, VariableKind, Verdict,
+        http, kv, log, secrets,
     };
     pub use serde::Deserialize;
     pub use serde_json::json;

@@ -1,6 +1,6 @@
 //! Messages and addresses of WhatsApp.
 
-use crate::Content;
+use crate::{Content, Extra};
 
 /// A WhatsApp id: `15551234567@c.us`, `…@lid`, `…@g.us`, `…@newsletter`, `status@broadcast`.
 pub type Wid = String;
@@ -13,6 +13,7 @@ pub type Timestamp = u64;
 /// The address of a person or a chat. It has both forms when both are known, because WhatsApp is
 /// moving from phone numbers (`pn`) to opaque ids (`lid`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Address {
     /// The chat.
     pub chat: Wid,
@@ -23,6 +24,30 @@ pub struct Address {
 }
 
 impl Address {
+    /// The address of a chat whose other forms are not known.
+    #[must_use]
+    pub fn new(chat: impl Into<Wid>) -> Self {
+        Self {
+            chat: chat.into(),
+            pn: None,
+            lid: None,
+        }
+    }
+
+    /// Sets the phone-number form, `…@c.us`.
+    #[must_use]
+    pub fn pn(mut self, pn: impl Into<Wid>) -> Self {
+        self.pn = Some(pn.into());
+        self
+    }
+
+    /// Sets the opaque form, `…@lid`.
+    #[must_use]
+    pub fn lid(mut self, lid: impl Into<Wid>) -> Self {
+        self.lid = Some(lid.into());
+        self
+    }
+
     /// The address of an international phone number, digits only.
     #[must_use]
     pub fn of_number(digits: &str) -> Self {
@@ -48,6 +73,7 @@ impl Address {
 
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct OutboundMessage {
     /// The recipient.
     pub to: Address,
@@ -59,6 +85,8 @@ pub struct OutboundMessage {
     pub send_at: Option<Timestamp>,
     /// Free-form pairs from the API caller, e.g. a campaign id.
     pub metadata: Vec<(String, String)>,
+    /// What this version has no field for.
+    pub extra: Extra,
 }
 
 impl OutboundMessage {
@@ -71,12 +99,14 @@ impl OutboundMessage {
             reply_to: None,
             send_at: None,
             metadata: Vec::new(),
+            extra: Extra::default(),
         }
     }
 }
 
 /// A message that arrived, or that was typed on another device of this account.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct InboundMessage {
     /// The bare id.
     pub id: MessageId,
@@ -94,4 +124,29 @@ pub struct InboundMessage {
     pub content: Content,
     /// The message that it replies to.
     pub reply_to: Option<MessageId>,
+    /// What this version has no field for.
+    pub extra: Extra,
+}
+
+impl InboundMessage {
+    /// A message of another person, in a chat with that person alone.
+    #[must_use]
+    pub fn new(
+        id: impl Into<MessageId>,
+        sender: Address,
+        sent_at: Timestamp,
+        content: Content,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            chat: sender.clone(),
+            sender,
+            from_me: false,
+            push_name: None,
+            sent_at,
+            content,
+            reply_to: None,
+            extra: Extra::default(),
+        }
+    }
 }

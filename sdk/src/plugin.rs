@@ -78,6 +78,7 @@ pub struct NoConfig {}
 
 /// One issue of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConfigIssue {
     /// A JSON Pointer into the configuration; empty for the whole.
     pub path: String,

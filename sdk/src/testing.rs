@@ -18,7 +18,7 @@ use std::{
     marker::PhantomData,
 };
 
-use crate::{CallContext, ConfigIssue, Plugin, http, kv::Entry, log::Level};
+use crate::{CallContext, ConfigIssue, Extra, Plugin, http, kv::Entry, log::Level};
 
 pub use serde_json::json;
 
@@ -124,6 +124,7 @@ impl Host {
             now: with(|state| state.now).unwrap_or_default(),
             attempt: 1,
             budget_ms: 1000,
+            extra: Extra::default(),
         }
     }
 

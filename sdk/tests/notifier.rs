@@ -16,26 +16,14 @@ use notifier::Teller;
 
 fn received(from_me: bool) -> Envelope {
     let chat = Address::of_number("4915123456789");
-    let message = InboundMessage {
-        id: "3EB0".into(),
-        sender: chat.clone(),
-        chat,
-        from_me,
-        push_name: None,
-        sent_at: 1_768_478_400_000,
-        content: Content::text("hello"),
-        reply_to: None,
-    };
-    Envelope {
-        id: "evt_1".into(),
-        at: message.sent_at,
-        kind: "message.received".into(),
-        account: None,
-        metadata: vec![],
-        gateway: "0.0.0".into(),
-        replayed: false,
-        event: Event::MessageReceived(message),
-    }
+    let mut message = InboundMessage::new("3EB0", chat, 1_768_478_400_000, Content::text("hello"));
+    message.from_me = from_me;
+    Envelope::new(
+        "evt_1",
+        message.sent_at,
+        "message.received",
+        Event::MessageReceived(message),
+    )
 }
 
 #[test]
@@ -76,12 +64,7 @@ fn it_can_be_tested_natively() {
             .headers
             .contains(&("authorization".into(), "Bearer open sesame".into()))
     );
-    let answered = |status| {
-        AttemptResult::Answered(HttpResponse {
-            status,
-            ..HttpResponse::default()
-        })
-    };
+    let answered = |status| AttemptResult::Answered(HttpResponse::new(status));
     assert_eq!(
         teller.judge(&ctx, "service", &answered(204)),
         Ok(Judgement::Delivered)

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::{cargo, guests, js, packages, plugins, project, step, test, tools};
+use crate::{cargo, guests, js, package, packages, plugins, project, step, test, tools};
 
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
@@ -32,6 +32,7 @@ pub(crate) fn run() -> Result<()> {
         ],
     )?;
     guests::lint(&plugins::packages()?)?;
+    package::run()?;
     tools::machete()?;
     let mut doc = project::cargo();
     doc.args([

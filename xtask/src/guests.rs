@@ -98,6 +98,14 @@ pub(crate) fn build(what: &str, packages: &[String]) -> Result<PathBuf> {
     Ok(project::target().join(TARGET).join("plugin"))
 }
 
+/// The target of components as an option of cargo, where rustup's toolchain builds for it.
+pub(crate) fn target_by_rustup() -> &'static [&'static str] {
+    match route() {
+        Some(Route::Rustup) => &["--target", TARGET],
+        _ => &[],
+    }
+}
+
 /// Runs clippy on the code that is built only for components, such as the bindings; the run for
 /// this machine leaves it out.
 ///

@@ -15,6 +15,7 @@ mod js;
 mod layout;
 mod numbers;
 mod openapi;
+mod package;
 mod packages;
 mod peers;
 mod picture;

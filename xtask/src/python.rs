@@ -39,7 +39,7 @@ pub(crate) fn run() -> Result<()> {
     let mut componentize = Command::new(environment.join("bin/componentize-py"));
     componentize.args([
         "-d",
-        "wit/v0.1",
+        "wit/v0.2",
         "-w",
         "validator",
         "componentize",

@@ -13,9 +13,9 @@ use crate::project;
 
 /// Sections that only the repository needs.
 const LEFT_OUT: [&str; 3] = ["[lints]", "[dev-dependencies]", "[[example]]"];
-/// Folders of the repository, which keep their place relative to each other: the SDK's macros read
-/// `../wit/v0.1`.
-const FOLDERS: [&str; 2] = ["sdk/src", "wit/v0.1"];
+/// Folders of the SDK. The second one holds the line of the contract that the SDK's macros read, by a
+/// link, so that the SDK is complete as a package too.
+const FOLDERS: [&str; 2] = ["sdk/src", "sdk/wit"];
 
 /// Every file with its path below `share/wharf`.
 pub(crate) fn files() -> Result<Vec<(String, Vec<u8>)>> {
@@ -43,7 +43,8 @@ fn collect(root: &Path, folder: &str, files: &mut Vec<(String, Vec<u8>)>) -> Res
         let entry = entry.with_context(wrong)?;
         let name = entry.file_name();
         let path = format!("{folder}/{}", name.to_str().with_context(wrong)?);
-        if entry.file_type().with_context(wrong)?.is_dir() {
+        // Follows links.
+        if fs::metadata(entry.path()).with_context(wrong)?.is_dir() {
             collect(root, &path, files)?;
         } else {
             files.push((path, fs::read(entry.path()).with_context(wrong)?));
@@ -83,6 +84,8 @@ fn manifest(sdk: &str, workspace: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::{path::PathBuf, process::Command};
+
     use super::*;
 
     #[test]
@@ -115,6 +118,95 @@ mod tests {
             "{}",
             String::from_utf8_lossy(&check.stderr)
         );
+    }
+
+    /// The files of the repository that a git dependency on the SDK needs, in a repository of their
+    /// own: its path is always the same, so cargo keeps one clone of it.
+    fn repository() -> PathBuf {
+        let folder = project::target().join("tmp/sdk-repository");
+        if folder.exists() {
+            fs::remove_dir_all(&folder).expect("removed");
+        }
+        fs::create_dir_all(&folder).expect("made");
+        let listed = Command::new("git")
+            .args(["ls-files", "-z", "--", "Cargo.toml", "sdk", "wit"])
+            .current_dir(project::root())
+            .output()
+            .expect("git");
+        assert!(listed.status.success(), "{listed:?}");
+        for path in String::from_utf8(listed.stdout)
+            .expect("paths")
+            .split_terminator('\0')
+        {
+            let (from, to) = (project::root().join(path), folder.join(path));
+            fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+            match fs::read_link(&from) {
+                Ok(link) => std::os::unix::fs::symlink(link, to).expect("a link"),
+                Err(_) => drop(fs::copy(from, to).expect("copied")),
+            }
+        }
+        for arguments in [
+            &["init", "--quiet"][..],
+            &["add", "--all"],
+            &[
+                "-c",
+                "user.name=a",
+                "-c",
+                "user.email=a@example.org",
+                "commit",
+                "--quiet",
+                "-m",
+                "all",
+            ],
+        ] {
+            let done = Command::new("git")
+                .args(arguments)
+                .current_dir(&folder)
+                .output()
+                .expect("git");
+            assert!(done.status.success(), "{done:?}");
+        }
+        folder
+    }
+
+    #[test]
+    fn a_crate_elsewhere_depends_on_the_sdk_by_git_and_by_path() {
+        let root = project::root();
+        let git = format!("git = \"file://{}\"", repository().display());
+        let path = format!("path = {:?}", root.join("sdk"));
+        for (name, source) in [("by-git", git), ("by-path", path)] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let write = |name: &str, text: &str| {
+                let place = folder.path().join(name);
+                fs::create_dir_all(place.parent().expect("a folder")).expect("made");
+                fs::write(place, text).expect("written");
+            };
+            write(
+                "Cargo.toml",
+                &format!(
+                    "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\"]\n\n[dependencies]\nwharf-plugin = {{ {source} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\n[workspace]\n"
+                ),
+            );
+            write("src/lib.rs", include_str!("../../sdk/examples/notifier.rs"));
+            // The versions of the repository, which are there already.
+            for name in ["Cargo.lock", "rust-toolchain.toml"] {
+                fs::copy(root.join(name), folder.path().join(name)).expect("copied");
+            }
+            let built = project::cargo()
+                .args(["build", "--target", "wasm32-wasip2"])
+                .env(
+                    "CARGO_TARGET_DIR",
+                    project::target().join("tmp/outside-sdk"),
+                )
+                .current_dir(folder.path())
+                .output()
+                .expect("cargo");
+            assert!(
+                built.status.success(),
+                "{name}: {}",
+                String::from_utf8_lossy(&built.stderr)
+            );
+        }
     }
 
     #[test]

@@ -102,6 +102,9 @@ pub fn line(report: &PluginReport) -> String {
     if !report.points.is_empty() {
         lines.push(format!("  extension points: {}", report.points.join(", ")));
     }
+    if let Some(line) = report.line {
+        lines.push(format!("  contract: {line}"));
+    }
     lines.extend(unread(report).map(|warning| format!("  warning: {warning}")));
     lines.join("\n")
 }
@@ -178,11 +181,12 @@ mod tests {
             description: String::new(),
             file: "/plugins/mine.wasm".into(),
             component: None,
+            line: Some("0.2"),
             points: vec!["send-validation", "event-notification"],
             unread_settings: vec![],
             state: PluginState::Loaded,
         };
-        let first = "plugin mine 0.1.0: loaded, /plugins/mine.wasm\n  extension points: send-validation, event-notification";
+        let first = "plugin mine 0.1.0: loaded, /plugins/mine.wasm\n  extension points: send-validation, event-notification\n  contract: 0.2";
         assert_eq!(line(&report), first);
         report.unread_settings = vec!["grants.http"];
         assert_eq!(
@@ -192,6 +196,7 @@ mod tests {
             )
         );
         report.points = vec![];
+        report.line = None;
         report.unread_settings = vec![];
         assert_eq!(
             line(&report),

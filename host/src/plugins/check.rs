@@ -9,6 +9,7 @@ use wasmtime::{
 
 use super::{
     host_state::HostState,
+    lines::Line,
     points::{
         self,
         point::{ExportedPoints, Setting},
@@ -23,8 +24,6 @@ const MAX_FUNCTIONS: u32 = 80_000;
 /// The most HTTP requests that one call may be allowed.
 const MAX_HTTP_REQUESTS: u32 = 100;
 const PACKAGE: &str = "wharf:plugin/";
-/// Versions of the package that this host works with begin like this: its compatibility line.
-const LINE: &str = "0.1.";
 /// The interface that every plugin exports.
 pub(super) const LIFECYCLE: &str = "lifecycle";
 /// Interfaces without functions, which an author's tools may export beside the extension points.
@@ -77,7 +76,11 @@ pub(super) fn is_component(bytes: &[u8]) -> Result<(), String> {
 
 /// The interfaces of the package that a component exports, each once.
 #[derive(Debug)]
-pub(super) struct ExportedInterfaces(Vec<String>);
+pub(super) struct ExportedInterfaces {
+    /// The line of the contract to which all of them belong.
+    pub(super) line: Line,
+    named: Vec<String>,
+}
 
 impl ExportedInterfaces {
     /// The extension points among them. A point that the component names and that lacks a function
@@ -89,9 +92,11 @@ impl ExportedInterfaces {
     ) -> Result<ExportedPoints, String> {
         let exported = points::ALL
             .iter()
-            .filter(|point| self.0.iter().any(|name| name == point.interface));
-        let found =
-            exported.map(|point| Ok((*point, complete(point.interface, (point.find)(component))?)));
+            .filter(|point| self.named.iter().any(|name| name == point.interface));
+        let found = exported.map(|point| {
+            let found = (point.find)(self.line, component);
+            Ok((*point, complete(point.interface, found)?))
+        });
         Ok(ExportedPoints::new(found.collect::<Result<_, String>>()?))
     }
 }
@@ -130,48 +135,50 @@ pub(super) fn interfaces(
         .imports(engine)
         .map(|(name, _)| name.to_owned())
         .collect();
-    for name in exports.iter().chain(&imports) {
-        if let Some(rest) = name.strip_prefix(PACKAGE)
-            && let Some((interface, version)) = rest.split_once('@')
-            && !version.starts_with(LINE)
-        {
-            return Err(format!(
-                "it was built for {PACKAGE}{interface}@{version}; this gateway speaks {LINE}x: build it with the SDK of this gateway"
-            ));
-        }
+    let mut named: Vec<Exported<'_>> = Vec::new();
+    for name in &imports {
+        versioned(name)?;
     }
-    let mut named: Vec<String> = Vec::new();
     for name in &exports {
-        let Some(rest) = name.strip_prefix(PACKAGE) else {
+        let Some(export) = versioned(name)? else {
+            if name.starts_with(PACKAGE) {
+                return Err(format!("it exports {name} without a version; {}", served()));
+            }
             continue;
         };
-        let Some((interface, _)) = rest.split_once('@') else {
-            return Err(format!(
-                "it exports {name} without a version; this gateway speaks {LINE}x: build it with the SDK of this gateway"
-            ));
-        };
+        let Exported { interface, line } = export;
         if TYPES.contains(&interface) {
             continue;
         }
-        if interface != LIFECYCLE && points::ALL.iter().all(|point| point.interface != interface) {
+        let point = points::ALL
+            .iter()
+            .find(|point| point.interface == interface);
+        if interface != LIFECYCLE && point.is_none() {
             return Err(format!(
                 "it exports {name}, which this gateway never calls; there are {LIFECYCLE}, {}",
                 points::names()
             ));
         }
-        if named.iter().any(|known| known == interface) {
+        if let Some(point) = point.filter(|point| point.line > line) {
             return Err(format!(
-                "it exports {PACKAGE}{interface} in two versions; one of them would never be called"
+                "it exports {name}, but line {line} of the contract has no {interface}: build it for line {} or a later one",
+                point.line
             ));
         }
-        named.push(interface.to_owned());
+        if named.iter().any(|known| known.interface == interface) {
+            return Err(format!(
+                "it exports {PACKAGE}{interface} in two versions; one of them would never be called: build it for one line of the contract; {}",
+                served()
+            ));
+        }
+        named.push(export);
     }
+    let line = one_line(&named)?;
+    let named: Vec<String> = named
+        .iter()
+        .map(|export| export.interface.to_owned())
+        .collect();
     let has = |interface: &str| named.iter().any(|name| name == interface);
-    if !has(LIFECYCLE) {
-        return Err(format!(
-            "it does not export {PACKAGE}{LIFECYCLE}, which every plugin must"
-        ));
-    }
     if !points::ALL.iter().any(|point| has(point.interface)) {
         return Err(format!(
             "it exports no extension point; there are {}",
@@ -183,7 +190,52 @@ pub(super) fn interfaces(
         Some(name) => Err(format!(
             "it imports {name}, which this gateway does not provide"
         )),
-        None => Ok(ExportedInterfaces(named)),
+        None => Ok(ExportedInterfaces { line, named }),
+    }
+}
+
+/// An interface of the package that a component exports or imports.
+#[derive(Debug, Clone, Copy)]
+struct Exported<'a> {
+    interface: &'a str,
+    line: Line,
+}
+
+/// The interface of the package that this is, if it has a version.
+fn versioned(name: &str) -> Result<Option<Exported<'_>>, String> {
+    let Some((interface, version)) = name
+        .strip_prefix(PACKAGE)
+        .and_then(|rest| rest.split_once('@'))
+    else {
+        return Ok(None);
+    };
+    match Line::of(version) {
+        Some(line) => Ok(Some(Exported { interface, line })),
+        None => Err(format!("it was built for {name}; {}", served())),
+    }
+}
+
+/// The lines that this gateway serves, and what to do.
+fn served() -> String {
+    format!(
+        "this gateway speaks {}: build it with the SDK of this gateway",
+        Line::served()
+    )
+}
+
+/// The line that all exports belong to. One plugin speaks one line: what it is reported to speak
+/// would not be true of all of it otherwise.
+fn one_line(exported: &[Exported<'_>]) -> Result<Line, String> {
+    let lifecycle = exported.iter().find(|export| export.interface == LIFECYCLE);
+    let line = lifecycle.map(|export| export.line).ok_or_else(|| {
+        format!("it does not export {PACKAGE}{LIFECYCLE}, which every plugin must")
+    })?;
+    match exported.iter().find(|export| export.line != line) {
+        None => Ok(line),
+        Some(other) => Err(format!(
+            "it exports {LIFECYCLE} of line {line} and {} of line {}; a plugin speaks one line of the contract: build all of it with one version of the SDK",
+            other.interface, other.line
+        )),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Conversions between the gateway's model and the generated types.
+//! Conversions between the gateway's model and the generated types of the present line.
 
 use super::{
     bindings::{
@@ -8,8 +8,9 @@ use super::{
     text::PluginText,
 };
 use crate::model::{
-    Address, Contact, Content, Delete, Edit, InboundMessage, Location, Media, MediaKind, MessageId,
-    OtherContent, OutboundMessage, Poll, Reaction, Text, Timestamp,
+    Address, Contact, Content, Delete, Edit, InboundMessage, Location, Media, MediaDetails,
+    MediaKind, MediaTrait, MessageId, OtherContent, OutboundMessage, Poll, Reaction, Text,
+    Timestamp,
 };
 
 /// Milliseconds since the Unix epoch; a time before it is the epoch.
@@ -47,26 +48,6 @@ macro_rules! same {
         }
     };
 }
-same!(
-    MediaKind,
-    messages::MediaKind,
-    Image,
-    Video,
-    Audio,
-    Voice,
-    Document,
-    Sticker
-);
-same!(
-    messages::MediaKind,
-    MediaKind,
-    Image,
-    Video,
-    Audio,
-    Voice,
-    Document,
-    Sticker
-);
 pub(super) use same;
 
 impl From<messages::MessageId> for MessageId {
@@ -99,6 +80,7 @@ macro_rules! contents {
         impl From<&Content> for messages::Content {
             fn from(content: &Content) -> Self {
                 match content.clone() {
+                    Content::Media(file) => Self::Media(file.into()),
                     $(Content::$Variant(content) => Self::$Variant(content.into()),)+
                 }
             }
@@ -107,6 +89,7 @@ macro_rules! contents {
         impl From<messages::Content> for Content {
             fn from(content: messages::Content) -> Self {
                 match content {
+                    messages::Content::Media(file) => media(file),
                     $(messages::Content::$Variant(content) => Self::$Variant(content.into()),)+
                 }
             }
@@ -115,7 +98,6 @@ macro_rules! contents {
 }
 contents! {
     Text(Text) { body, mentions, preview_links }
-    Media(Media) { kind, mime_type, size_bytes, sha256, file_name, caption }
     Location(Location) { latitude, longitude, name }
     Contact(Contact) { display_name, vcard }
     Poll(Poll) { question, options, selectable }
@@ -123,6 +105,96 @@ contents! {
     Edit(Edit) { target, text }
     Delete(Delete) { target, for_everyone }
     Other(OtherContent) { kind, json }
+}
+
+impl From<Media> for messages::Media {
+    fn from(file: Media) -> Self {
+        let MediaDetails {
+            mentions,
+            width,
+            height,
+            duration_ms,
+            traits,
+            reference,
+        } = file.details;
+        Self {
+            kind: match file.kind {
+                MediaKind::Image => messages::MediaKind::Image,
+                MediaKind::Video => messages::MediaKind::Video,
+                MediaKind::Audio => messages::MediaKind::Audio,
+                MediaKind::Voice => messages::MediaKind::Voice,
+                MediaKind::Document => messages::MediaKind::Document,
+                MediaKind::Sticker => messages::MediaKind::Sticker,
+            },
+            mime_type: file.mime_type,
+            size_bytes: file.size_bytes,
+            sha256: file.sha256,
+            file_name: file.file_name,
+            caption: file
+                .caption
+                .map(|body| messages::Caption { body, mentions }),
+            width,
+            height,
+            duration_ms,
+            traits: TRAITS
+                .into_iter()
+                .filter(|(ours, _)| traits.contains(ours))
+                .fold(messages::MediaTraits::empty(), |all, (_, theirs)| {
+                    all | theirs
+                }),
+            reference,
+        }
+    }
+}
+
+const TRAITS: [(MediaTrait, messages::MediaTraits); 5] = [
+    (MediaTrait::Gif, messages::MediaTraits::GIF),
+    (MediaTrait::Hd, messages::MediaTraits::HD),
+    (MediaTrait::ViewOnce, messages::MediaTraits::VIEW_ONCE),
+    (MediaTrait::Animated, messages::MediaTraits::ANIMATED),
+    (MediaTrait::Waveform, messages::MediaTraits::WAVEFORM),
+];
+
+/// A file that a plugin describes. One of a kind that the gateway does not have is a content that
+/// it does not model.
+fn media(file: messages::Media) -> Content {
+    let kind = match file.kind {
+        messages::MediaKind::Image => MediaKind::Image,
+        messages::MediaKind::Video => MediaKind::Video,
+        messages::MediaKind::Audio => MediaKind::Audio,
+        messages::MediaKind::Voice => MediaKind::Voice,
+        messages::MediaKind::Document => MediaKind::Document,
+        messages::MediaKind::Sticker => MediaKind::Sticker,
+        messages::MediaKind::Other(kind) => {
+            return Content::Other(OtherContent {
+                kind,
+                json: "{}".into(),
+            });
+        }
+    };
+    let (caption, mentions) = file.caption.map_or((None, vec![]), |caption| {
+        (Some(caption.body), caption.mentions)
+    });
+    Content::Media(Media {
+        kind,
+        mime_type: file.mime_type,
+        size_bytes: file.size_bytes,
+        sha256: file.sha256,
+        file_name: file.file_name,
+        caption,
+        details: MediaDetails {
+            mentions,
+            width: file.width,
+            height: file.height,
+            duration_ms: file.duration_ms,
+            traits: TRAITS
+                .into_iter()
+                .filter(|(_, theirs)| file.traits.contains(*theirs))
+                .map(|(ours, _)| ours)
+                .collect(),
+            reference: file.reference,
+        },
+    })
 }
 
 impl From<&OutboundMessage> for messages::OutboundMessage {
@@ -133,6 +205,7 @@ impl From<&OutboundMessage> for messages::OutboundMessage {
             reply_to: message.reply_to.as_ref().map(|id| id.0.clone()),
             send_at: message.send_at.map(time),
             metadata: message.metadata.clone(),
+            extra: vec![],
         }
     }
 }
@@ -163,6 +236,7 @@ impl From<&InboundMessage> for messages::InboundMessage {
             sent_at: time(message.sent_at),
             content: (&message.content).into(),
             reply_to: message.reply_to.as_ref().map(|id| id.0.clone()),
+            extra: vec![],
         }
     }
 }

@@ -17,12 +17,14 @@ use wasmtime::{
 
 use super::{
     bindings::{
-        exports::wharf::plugin::lifecycle,
+        exports::wharf::plugin::lifecycle::{ConfigIssue, PluginInfo},
         wharf::plugin::calls::{self, CallContext},
     },
     convert,
     engine::{Metered, PluginEngine},
     host_state::{Capabilities, HostState, OverCpu, OverMemory, Scene},
+    lifecycle::Lifecycle,
+    lines::Line,
     observe::{Instruments, Observation},
     pattern::Pattern,
     points::point::{ExportedPoints, Exports},
@@ -51,7 +53,9 @@ pub(super) struct Plugin {
     /// How many permits a call takes.
     pub(super) permits_of_call: u32,
     pub(super) pre: InstancePre<HostState>,
-    pub(super) lifecycle: lifecycle::GuestIndices,
+    /// The line of the contract that the plugin was built for.
+    pub(super) line: Line,
+    pub(super) lifecycle: Lifecycle,
     pub(super) points: ExportedPoints,
     /// The configuration as the plugin gets it: a JSON object.
     pub(super) config: Arc<str>,
@@ -86,7 +90,7 @@ impl fmt::Debug for Plugin {
 pub(super) struct Call {
     pub(super) store: Store<HostState>,
     instance: Instance,
-    lifecycle: lifecycle::GuestIndices,
+    lifecycle: Lifecycle,
     points: ExportedPoints,
     config: Arc<str>,
     context: CallContext,
@@ -400,19 +404,17 @@ fn classify(error: &wasmtime::Error) -> (FailureKind, String) {
 
 impl Call {
     /// What the plugin says of itself.
-    pub(super) async fn describe(&mut self) -> wasmtime::Result<lifecycle::PluginInfo> {
-        let lifecycle = self.lifecycle.load(&mut self.store, &self.instance)?;
-        lifecycle.call_describe(&mut self.store).await
+    pub(super) async fn describe(&mut self) -> wasmtime::Result<PluginInfo> {
+        self.lifecycle
+            .describe(&mut self.store, &self.instance)
+            .await
     }
 
     /// Configures the instance, which has to be done before any other function but `describe` is
     /// called.
-    pub(super) async fn configure(
-        &mut self,
-    ) -> wasmtime::Result<Result<(), Vec<lifecycle::ConfigIssue>>> {
-        let lifecycle = self.lifecycle.load(&mut self.store, &self.instance)?;
-        lifecycle
-            .call_configure(&mut self.store, &self.config)
+    pub(super) async fn configure(&mut self) -> wasmtime::Result<Result<(), Vec<ConfigIssue>>> {
+        self.lifecycle
+            .configure(&mut self.store, &self.instance, &self.config)
             .await
     }
 

@@ -34,6 +34,8 @@ pub struct Inspection {
     pub component: String,
     /// The size of the file in bytes.
     pub bytes: u64,
+    /// The line of the contract that it was built for, e.g. `0.2`.
+    pub line: &'static str,
     /// The extension points that it exports.
     pub points: Vec<&'static str>,
     /// Its exports, with their WIT versions.
@@ -129,6 +131,7 @@ async fn inspected(
         description: info.description,
         component: plugin.component.clone(),
         bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+        line: plugin.line.as_str(),
         points: plugin
             .points
             .points()

@@ -12,15 +12,14 @@ use tracing::warn;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::{
-    bindings::{
-        exports::wharf::plugin::lifecycle,
-        wharf::plugin::{calls, kv, log, messages, secrets},
-    },
+    bindings::wharf::plugin::{calls, kv, log, messages, secrets},
     cache::Cache,
     check, convert,
     engine::{MAX_MEMORY, PluginEngine, Share},
     guest::Plugin,
     host_state::HostState,
+    lifecycle::Lifecycle,
+    lines::v0_1,
     pattern::Pattern,
     points::message_templating,
     ports::{CallFailure, KvStore},
@@ -188,7 +187,7 @@ impl Loader {
             .linker
             .instantiate_pre(&compiled)
             .map_err(|error| format!("it does not fit this gateway: {error:#}"))?;
-        let lifecycle = check::complete(check::LIFECYCLE, lifecycle::GuestIndices::new(&pre))?;
+        let lifecycle = check::complete(check::LIFECYCLE, Lifecycle::find(exported.line, &pre))?;
         let points = exported.points(&pre)?;
         let config = serde_json::to_value(&entry.config).map_err(|error| error.to_string())?;
         let config_json = config.to_string();
@@ -208,6 +207,7 @@ impl Loader {
             )),
             permits_of_call,
             pre,
+            line: exported.line,
             lifecycle,
             points,
             config_digest: check::digest(config_json.as_bytes()),
@@ -361,5 +361,6 @@ fn linker(engine: &PluginEngine) -> wasmtime::Result<Linker<HostState>> {
     log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     kv::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     secrets::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    v0_1::add_to_linker(&mut linker)?;
     Ok(linker)
 }

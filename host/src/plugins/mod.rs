@@ -15,6 +15,8 @@ mod host;
 mod host_state;
 mod http;
 mod inspect;
+mod lifecycle;
+mod lines;
 mod load;
 mod log_lines;
 mod notifiers;

@@ -97,6 +97,7 @@ impl RecordedContext {
             now: self.now,
             attempt: self.attempt,
             budget_ms: self.budget_ms,
+            extra: vec![],
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct PluginReport {
     pub file: String,
     /// SHA-256 of the component, in hex.
     pub component: Option<String>,
+    /// The line of the contract that it was built for, e.g. `0.2`; none unless it is loaded.
+    pub line: Option<&'static str>,
     /// The extension points that it exports.
     pub points: Vec<&'static str>,
     /// The settings of its entry that none of these points reads, by their keys.

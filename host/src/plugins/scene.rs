@@ -59,6 +59,7 @@ impl Plugin {
             now: convert::time(now.unwrap_or_else(Timestamp::now)),
             attempt: subject.attempt,
             budget_ms: u32::try_from(self.entry.timeout.0).unwrap_or(u32::MAX),
+            extra: vec![],
         }
     }
 

@@ -143,6 +143,7 @@ pub(super) fn report(name: String, file: String, state: PluginState) -> PluginRe
         description: String::new(),
         file,
         component: None,
+        line: None,
         points: vec![],
         unread_settings: vec![],
         state,
@@ -155,6 +156,7 @@ pub(super) fn loaded(plugin: &Plugin, description: &SelfDescription, file: Strin
         version: PluginText::truncated(MAX_NAME, &description.version).into(),
         description: PluginText::from(&*description.description).into(),
         component: Some(plugin.component.clone()),
+        line: Some(plugin.line.as_str()),
         points: plugin
             .points
             .points()

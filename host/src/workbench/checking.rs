@@ -32,6 +32,9 @@ pub(super) async fn check(
         }
     ));
     say(&format!("  extension points: {}", report.points.join(", ")));
+    if let Some(line) = report.line {
+        say(&format!("  contract: {line}"));
+    }
     for setting in &report.unread_settings {
         say(&format!(
             "  warning: `{setting}` has no effect: the plugin exports no extension point that reads it"
@@ -73,6 +76,7 @@ fn describe(found: &Inspection, say: Output<'_>) {
         found.memories,
         found.tables
     ));
+    say(&format!("contract: {}", found.line));
     list("extension points", &found.points, say);
     list("exports", &found.exports, say);
     list("imports", &found.imports, say);

@@ -1,6 +1,6 @@
 //! An event for a notifier, and what the receiver is to answer.
 //!
-//! The fields of an event are those of the contract with plugins (`wit/v0.1`), under the dotted
+//! The fields of an event are those of the contract with plugins (`wit/v0.2`), under the dotted
 //! name that filters use. They are read by the type that the event log stores. That type passes
 //! over fields that it does not know, as readers of stored rows must; a test that misspells a field
 //! would test something else, so the fields are compared with what was understood.

@@ -1,7 +1,8 @@
 //! Kinds of messages: sent or refused, and incoming ones.
 
 use wharf::model::{
-    Contact, Delete, Edit, Location, Media, MediaKind, OtherContent, Poll, Reaction,
+    Contact, Delete, Edit, Location, Media, MediaDetails, MediaKind, MediaTrait, OtherContent,
+    Poll, Reaction,
 };
 use wharf_standin::Received;
 
@@ -74,6 +75,7 @@ fn every_kind() -> Vec<Content> {
         sha256: vec![],
         file_name: None,
         caption: Some("look".into()),
+        details: MediaDetails::default(),
     };
     vec![
         Content::text("hello"),
@@ -249,6 +251,7 @@ async fn what_arrives_is_told_in_the_same_words_and_both_forms_of_address() {
         sha256: vec![],
         file_name: None,
         caption: None,
+        details: MediaDetails::default(),
     };
     for (inbound, content) in [
         (
@@ -280,6 +283,25 @@ async fn what_arrives_is_told_in_the_same_words_and_both_forms_of_address() {
                 latitude: 52.5,
                 longitude: -13.4,
                 name: Some("Home".into()),
+            }),
+        ),
+        (
+            told(
+                "video",
+                "",
+                json!({"mimetype": "video/mp4", "size": 7, "width": 640, "height": 480, "duration": "3", "isGif": true, "isViewOnce": false}),
+            ),
+            Content::Media(Media {
+                kind: MediaKind::Video,
+                mime_type: "video/mp4".into(),
+                details: MediaDetails {
+                    width: Some(640),
+                    height: Some(480),
+                    duration_ms: Some(3000),
+                    traits: [MediaTrait::Gif].into(),
+                    ..MediaDetails::default()
+                },
+                ..media.clone()
             }),
         ),
         (

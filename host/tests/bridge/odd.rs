@@ -9,7 +9,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use serde_json::{Value, json};
-use wharf::model::{Location, Media, MediaKind, OtherContent, Poll, Timestamp};
+use wharf::model::{Location, Media, MediaDetails, MediaKind, OtherContent, Poll, Timestamp};
 use wharf_standin::HALF_EMOJI;
 
 use super::*;
@@ -41,6 +41,7 @@ fn media(size_bytes: u64, caption: Option<&str>) -> Content {
         sha256: vec![],
         file_name: None,
         caption,
+        details: MediaDetails::default(),
     })
 }
 

@@ -220,7 +220,7 @@ fn what_the_gateway_refuses_is_refused_with_the_same_reason() {
         ),
         ("no_points.wasm", "exports no extension point"),
         ("foreign_import.wasm", "test:guests/telepathy"),
-        ("wrong_version.wasm", "this gateway speaks 0.1.x"),
+        ("wrong_version.wasm", "this gateway speaks 0.1.x and 0.2.x"),
         ("schema_bomb.wasm", "its config schema has more than"),
     ];
     let files: Vec<&str> = guests.iter().map(|(file, _)| *file).collect();
@@ -299,7 +299,7 @@ fn a_component_is_described_with_and_without_a_configuration() {
     assert_eq!(found["templates"][0]["name"], "greeting");
     assert_eq!(found["templates"][0]["variables"][0]["name"], "who");
     let names = |what: &str| found[what].as_array().expect("names").clone();
-    assert!(names("exports").contains(&json!("wharf:plugin/send-validation@0.1.0")));
+    assert!(names("exports").contains(&json!("wharf:plugin/send-validation@0.2.0")));
     assert!(
         names("imports")
             .iter()

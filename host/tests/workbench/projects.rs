@@ -173,7 +173,7 @@ fn a_project_in_another_language_has_the_package_and_valid_source() {
     desk.run(&["new", "words", "--language", "python"]).exits(0);
     let world = fs::read_to_string(desk.path("words/wit/plugin.wit")).expect("a world");
     assert!(world.contains("include validator;"), "{world}");
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/v0.1");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/v0.2");
     for entry in fs::read_dir(package).expect("the package") {
         let entry = entry.expect("an entry");
         let copy = desk.path("words/wit").join(entry.file_name());

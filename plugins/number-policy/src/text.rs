@@ -26,7 +26,7 @@ impl Limits {
             Content::Edit(edit) => self.text(&edit.text.body),
             Content::Media(media) => too_long(
                 "caption",
-                units(media.caption.as_deref()?),
+                units(&media.caption.as_ref()?.body),
                 self.0.max_caption_length,
             ),
             Content::Poll(poll) => too_long("question", units(&poll.question), self.0.max_length),
@@ -100,19 +100,9 @@ mod tests {
                 want,
                 "{body}"
             );
-            let text = wharf_plugin::Text {
-                body: body.into(),
-                ..wharf_plugin::Text::default()
-            };
+            let text = wharf_plugin::Text::new(body);
             assert_eq!(
-                code(
-                    limits,
-                    &Content::Edit(Edit {
-                        target: "3EB0".into(),
-                        text
-                    })
-                )
-                .as_deref(),
+                code(limits, &Content::Edit(Edit::new("3EB0", text))).as_deref(),
                 want,
                 "the edit: {body}"
             );
@@ -127,13 +117,10 @@ mod tests {
             max_caption_length: Some(3),
         };
         let media = |caption: Option<&str>| {
-            Content::Media(Media {
-                kind: MediaKind::Image,
-                mime_type: "image/png".into(),
-                size_bytes: 1,
-                sha256: Vec::new(),
-                file_name: None,
-                caption: caption.map(Into::into),
+            let file = Media::new(MediaKind::Image, "image/png");
+            Content::Media(match caption {
+                Some(caption) => file.caption(caption),
+                None => file,
             })
         };
         assert_eq!(code(limits, &media(None)), None);

@@ -82,11 +82,8 @@ impl Templater for Templates {
             .and_then(|body| body.render(variables))
             .map_err(failed)?;
         let body = self.checked(body)?;
-        Ok(Content::Text(Text {
-            body,
-            mentions: Vec::new(),
-            preview_links: template.preview_links,
-        }))
+        let text = Text::new(body).preview_links(template.preview_links);
+        Ok(Content::Text(text))
     }
 }
 
@@ -98,20 +95,22 @@ impl Templates {
             .keys()
             .map(String::as_str)
             .filter(|locale| Some(*locale) != preferred);
-        let variable = |(name, variable): (&String, &config::Variable)| Variable {
-            name: name.clone(),
-            kind: variable.kind.into(),
-            required: variable.is_required(),
+        let variable = |(name, variable): (&String, &config::Variable)| {
+            let kind = variable.kind.into();
+            if variable.is_required() {
+                Variable::required(name, kind)
+            } else {
+                Variable::optional(name, kind)
+            }
         };
-        TemplateInfo {
-            name: name.into(),
-            locales: preferred
-                .into_iter()
-                .chain(others)
-                .map(Into::into)
-                .collect(),
-            variables: template.variables.iter().map(variable).collect(),
-        }
+        let mut info = TemplateInfo::new(name);
+        info.locales = preferred
+            .into_iter()
+            .chain(others)
+            .map(Into::into)
+            .collect();
+        info.variables = template.variables.iter().map(variable).collect();
+        info
     }
 
     /// The best available locale: the requested one, a more general one, or the default.

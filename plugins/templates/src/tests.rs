@@ -45,11 +45,9 @@ fn render(
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.clone()))
         .collect();
-    let request = RenderRequest {
-        template: template.into(),
-        locale: locale.map(Into::into),
-        variables,
-    };
+    let mut request = RenderRequest::new(template);
+    request.locale = locale.map(Into::into);
+    request.variables = variables;
     match shop().render(&host.call("m1"), &request)? {
         Content::Text(text) => Ok(text.body),
         other => panic!("{other:?}"),

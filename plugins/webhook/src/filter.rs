@@ -18,9 +18,7 @@ fn names(envelope: &Envelope) -> Vec<&str> {
         Event::MessageReceived(_) => vec!["message", "message.any"],
         // An acknowledgement needs the id of a message.
         Event::MessageFailed(failure) if failure.id.is_some() => vec!["message.ack"],
-        Event::MessageFailed(_) | Event::MessageAck(_) | Event::Qr(_) | Event::Other(_) => {
-            Vec::new()
-        }
+        _ => Vec::new(),
     };
     if !names.contains(&envelope.kind.as_str()) {
         names.push(&envelope.kind);

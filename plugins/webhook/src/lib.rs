@@ -91,13 +91,10 @@ impl Notifier for Webhook {
         let timeout_ms = target
             .timeout_seconds
             .map(|seconds| u32::from(seconds) * 1000);
-        Ok(HttpRequest {
-            method: "POST".into(),
-            url: target.url.clone(),
-            headers,
-            body,
-            timeout_ms,
-        })
+        let mut request = HttpRequest::new("POST", &target.url).body(body);
+        request.headers = headers;
+        request.timeout_ms = timeout_ms;
+        Ok(request)
     }
 
     fn judge(

@@ -7,6 +7,7 @@
 pub(crate) mod ack;
 mod address;
 pub(crate) mod message;
+mod report;
 pub(crate) mod session;
 
 use serde::Serialize;
@@ -82,10 +83,19 @@ pub(crate) fn of(envelope: &Envelope, session: &str) -> serde_json::Result<Value
         }
         Event::MessageAck(ack) => serde_json::to_value(acknowledgement(ack, me)),
         Event::MessageReceived(message) => serde_json::to_value(received_message(message, me)),
+        Event::MessageUnknown(unknown) => Ok(report::unknown_outcome(unknown)),
+        Event::PairingCode(pairing) => Ok(report::pairing_code(pairing)),
+        Event::Passkey(passkey) => Ok(report::passkey(passkey)),
+        Event::Notices(notices) => Ok(report::notices(notices)),
+        Event::Relinked(relinked) => Ok(report::relinked(relinked)),
+        Event::Restriction(restriction) => Ok(report::restriction(restriction)),
+        Event::Quarantine(quarantine) => Ok(report::quarantine(quarantine)),
+        Event::BridgeFault(fault) => Ok(report::bridge_fault(fault)),
         // An event that the plugin contract does not model is passed on unchanged.
         Event::Other(other) => {
             Ok(serde_json::from_str(&other.json).unwrap_or_else(|_| json!({"text": other.json})))
         }
+        _ => Ok(json!({})),
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn judge(retry: &Retry, ctx: &CallContext, attempt: &AttemptResult) -
             ),
         },
         AttemptResult::Unreachable(why) => (format!("unreachable: {why}"), None),
+        other => (format!("{other:?}"), None),
     };
     if ctx.attempt >= retry.attempts {
         return Judgement::GiveUp(format!(
@@ -88,23 +89,16 @@ mod tests {
 
     fn answered(status: u16, retry_after: Option<&str>) -> AttemptResult {
         let headers = retry_after.map(|value| ("Retry-After".to_owned(), value.to_owned()));
-        AttemptResult::Answered(HttpResponse {
-            status,
-            headers: headers.into_iter().collect(),
-            body: Vec::new(),
-        })
+        let mut answer = HttpResponse::new(status);
+        answer.headers = headers.into_iter().collect();
+        AttemptResult::Answered(answer)
     }
 
     fn after(retry: &Retry, attempt: u32, result: &AttemptResult) -> Judgement {
-        judge(
-            retry,
-            &CallContext {
-                attempt,
-                now: NOON,
-                ..CallContext::default()
-            },
-            result,
-        )
+        let mut ctx = CallContext::default();
+        ctx.attempt = attempt;
+        ctx.now = NOON;
+        judge(retry, &ctx, result)
     }
 
     #[test]

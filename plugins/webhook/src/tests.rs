@@ -26,33 +26,21 @@ fn person() -> Address {
 }
 
 fn envelope(kind: &str, event: Event) -> Envelope {
-    Envelope {
-        id: "evt_01k".into(),
-        at: NOON - 5000,
-        kind: kind.into(),
-        account: Some(Account {
-            pn: Some("15551234567@c.us".into()),
-            lid: Some("9@lid".into()),
-            push_name: Some("Shop".into()),
-        }),
-        metadata: vec![("tenant".into(), "7".into())],
-        gateway: "0.1.0".into(),
-        replayed: false,
-        event,
-    }
+    let mut envelope = Envelope::new("evt_01k", NOON - 5000, kind, event);
+    envelope.account = Some(Account::new(
+        Some("15551234567@c.us".into()),
+        Some("9@lid".into()),
+        Some("Shop".into()),
+    ));
+    envelope.metadata = vec![("tenant".into(), "7".into())];
+    envelope.gateway = "0.1.0".into();
+    envelope
 }
 
 fn inbound() -> InboundMessage {
-    InboundMessage {
-        id: "3EB0AA".into(),
-        chat: person(),
-        sender: person(),
-        from_me: false,
-        push_name: Some("Ada".into()),
-        sent_at: NOON - 6500,
-        content: Content::text("Hello"),
-        reply_to: None,
-    }
+    let mut message = InboundMessage::new("3EB0AA", person(), NOON - 6500, Content::text("Hello"));
+    message.push_name = Some("Ada".into());
+    message
 }
 
 fn received(message: InboundMessage) -> Envelope {
@@ -66,62 +54,45 @@ fn outbound() -> OutboundMessage {
 fn state(after: SessionState) -> Envelope {
     envelope(
         "session.state",
-        Event::SessionState(SessionChange {
-            before: SessionState::Loading,
-            after,
-            reason: None,
-        }),
+        Event::SessionState(SessionChange::new(SessionState::Loading, after, None)),
     )
 }
 
 fn qr() -> Envelope {
     envelope(
         "session.qr",
-        Event::Qr(QrCode {
-            code: "2@abc".into(),
-            expires_at: NOON,
-        }),
+        Event::Qr(QrCode::new("2@abc".into(), NOON, 1)),
     )
 }
 
 fn failed(id: Option<&str>) -> Envelope {
-    let failure = Failure {
-        id: id.map(Into::into),
-        code: "not_on_whatsapp".into(),
-        reason: "no account".into(),
-        message: outbound(),
-    };
+    let failure = Failure::new(
+        id.map(Into::into),
+        "not_on_whatsapp".into(),
+        "no account".into(),
+        outbound(),
+    );
     envelope("message.failed", Event::MessageFailed(failure))
 }
 
 fn acknowledged(level: AckLevel) -> Envelope {
     envelope(
         "message.ack",
-        Event::MessageAck(Ack {
-            id: "3EB0AA".into(),
-            chat: person(),
-            level,
-        }),
+        Event::MessageAck(Ack::new("3EB0AA".into(), person(), level)),
     )
 }
 
 fn sent() -> Envelope {
     envelope(
         "message.sent",
-        Event::MessageSent(Sent {
-            id: "3EB0AA".into(),
-            message: outbound(),
-        }),
+        Event::MessageSent(Sent::new("3EB0AA".into(), outbound())),
     )
 }
 
 fn other(kind: &str, json: &str) -> Envelope {
     envelope(
         kind,
-        Event::Other(OtherEvent {
-            kind: kind.into(),
-            json: json.into(),
-        }),
+        Event::Other(OtherEvent::new(kind.into(), json.into())),
     )
 }
 

@@ -11,15 +11,15 @@
 
 pub mod core {
     wit_bindgen::generate!({
-        path: "../wit/v0.1",
+        path: "wit/v0.2",
         inline: "package wharf:sdk;
             world core {
-                import wharf:plugin/log@0.1.0;
-                import wharf:plugin/kv@0.1.0;
-                import wharf:plugin/secrets@0.1.0;
-                import wharf:plugin/calls@0.1.0;
-                import wharf:plugin/messages@0.1.0;
-                export wharf:plugin/lifecycle@0.1.0;
+                import wharf:plugin/log@0.2.0;
+                import wharf:plugin/kv@0.2.0;
+                import wharf:plugin/secrets@0.2.0;
+                import wharf:plugin/calls@0.2.0;
+                import wharf:plugin/messages@0.2.0;
+                export wharf:plugin/lifecycle@0.2.0;
             }",
         world: "wharf:sdk/core",
         pub_export_macro: true,

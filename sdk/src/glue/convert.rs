@@ -2,7 +2,7 @@
 //! The conversions of contents and of each extension point are in files of their own.
 
 use super::core::wharf::plugin::{calls, messages as wit};
-use crate::{Address, CallContext, Error, InboundMessage, OutboundMessage};
+use crate::{Address, CallContext, Error, Extra, InboundMessage, OutboundMessage};
 
 impl From<calls::CallContext> for CallContext {
     fn from(ctx: calls::CallContext) -> Self {
@@ -14,6 +14,7 @@ impl From<calls::CallContext> for CallContext {
             now,
             attempt,
             budget_ms,
+            extra,
         } = ctx;
         Self {
             session,
@@ -23,6 +24,7 @@ impl From<calls::CallContext> for CallContext {
             now,
             attempt,
             budget_ms,
+            extra: Extra(extra),
         }
     }
 }
@@ -58,6 +60,7 @@ impl From<wit::OutboundMessage> for OutboundMessage {
             reply_to,
             send_at,
             metadata,
+            extra,
         } = message;
         Self {
             to: to.into(),
@@ -65,6 +68,7 @@ impl From<wit::OutboundMessage> for OutboundMessage {
             reply_to,
             send_at,
             metadata,
+            extra: Extra(extra),
         }
     }
 }
@@ -77,6 +81,7 @@ impl From<OutboundMessage> for wit::OutboundMessage {
             reply_to,
             send_at,
             metadata,
+            extra,
         } = message;
         Self {
             to: to.into(),
@@ -84,6 +89,7 @@ impl From<OutboundMessage> for wit::OutboundMessage {
             reply_to,
             send_at,
             metadata,
+            extra: extra.0,
         }
     }
 }
@@ -99,6 +105,7 @@ impl From<wit::InboundMessage> for InboundMessage {
             sent_at,
             content,
             reply_to,
+            extra,
         } = message;
         Self {
             id,
@@ -109,6 +116,7 @@ impl From<wit::InboundMessage> for InboundMessage {
             sent_at,
             content: content.into(),
             reply_to,
+            extra: Extra(extra),
         }
     }
 }

@@ -59,6 +59,7 @@ impl<P: Instance> lifecycle::Guest for Exported<P> {
             description: P::INFO.description.into(),
             config_schema: config_schema::<P>(),
             events: P::INFO.events.iter().map(|event| (*event).into()).collect(),
+            extra: Vec::new(),
         }
     }
 

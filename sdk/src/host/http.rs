@@ -23,6 +23,7 @@ use super::backend;
 /// A request that is being put together; [`send`](Request::send) makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a request is made by `send`"]
+#[non_exhaustive]
 pub struct Request {
     /// The method.
     pub method: String,
@@ -38,6 +39,7 @@ pub struct Request {
 
 /// An answer. Every status is an answer, also 404 and 500.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Response {
     /// The status code.
     pub status: u16,

@@ -2,7 +2,7 @@
 //! The host makes the calls, stores one delivery for each target before anything is sent, and keeps
 //! the dead letters.
 
-use crate::{CallContext, Envelope, Error, Plugin};
+use crate::{CallContext, Envelope, Error, Extra, Plugin};
 
 /// Decides which targets an event goes to, shapes the HTTP calls, and judges their results.
 pub trait Notifier: Plugin {
@@ -37,6 +37,7 @@ pub trait Notifier: Plugin {
 
 /// One HTTP call, shaped by the plugin and made by the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HttpRequest {
     /// The method, e.g. `POST`.
     pub method: String,
@@ -50,8 +51,52 @@ pub struct HttpRequest {
     pub timeout_ms: Option<u32>,
 }
 
+impl HttpRequest {
+    /// A request without headers and body.
+    #[must_use]
+    pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
+        Self {
+            method: method.into(),
+            url: url.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            timeout_ms: None,
+        }
+    }
+
+    /// A POST request with a JSON body.
+    #[must_use]
+    pub fn json(url: impl Into<String>, body: &serde_json::Value) -> Self {
+        Self::new("POST", url)
+            .header("content-type", "application/json")
+            .body(body.to_string())
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sets the time limit in milliseconds.
+    #[must_use]
+    pub fn timeout_ms(mut self, millis: u32) -> Self {
+        self.timeout_ms = Some(millis);
+        self
+    }
+}
+
 /// The response of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct HttpResponse {
     /// The HTTP status.
     pub status: u16,
@@ -59,9 +104,20 @@ pub struct HttpResponse {
     pub headers: Vec<(String, String)>,
     /// The first bytes of the body; the host cuts the rest.
     pub body: Vec<u8>,
+    /// What this version has no field for.
+    pub extra: Extra,
 }
 
 impl HttpResponse {
+    /// A response without headers and body.
+    #[must_use]
+    pub fn new(status: u16) -> Self {
+        Self {
+            status,
+            ..Self::default()
+        }
+    }
+
     /// The first header of this name, whatever its case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -74,6 +130,7 @@ impl HttpResponse {
 
 /// The result of an HTTP call.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AttemptResult {
     /// The target answered.
     Answered(HttpResponse),
@@ -83,6 +140,7 @@ pub enum AttemptResult {
 
 /// What the result of an attempt means for the delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Judgement {
     /// The event is delivered.
     Delivered,
@@ -108,15 +166,15 @@ pub mod bindings {
     )]
 
     wit_bindgen::generate!({
-        path: "../wit/v0.1",
-        inline: "package wharf:sdk; world notifier { export wharf:plugin/event-notification@0.1.0; }",
+        path: "wit/v0.2",
+        inline: "package wharf:sdk; world notifier { export wharf:plugin/event-notification@0.2.0; }",
         world: "wharf:sdk/notifier",
         pub_export_macro: true,
         default_bindings_module: "wharf_plugin::points::notifier::bindings",
         with: {
-            "wharf:plugin/calls@0.1.0": crate::glue::core::wharf::plugin::calls,
-            "wharf:plugin/messages@0.1.0": crate::glue::core::wharf::plugin::messages,
-            "wharf:plugin/event-notification@0.1.0": generate,
+            "wharf:plugin/calls@0.2.0": crate::glue::core::wharf::plugin::calls,
+            "wharf:plugin/messages@0.2.0": crate::glue::core::wharf::plugin::messages,
+            "wharf:plugin/event-notification@0.2.0": generate,
         },
     });
 }
@@ -128,8 +186,9 @@ mod glue {
         bindings::exports::wharf::plugin::event_notification,
     };
     use crate::{
-        Account, Ack, AckLevel, Envelope, Event, Failure, OtherEvent, QrCode, Sent, SessionChange,
-        SessionState,
+        Account, Ack, AckLevel, BridgeFault, Envelope, Event, Extra, Failure, Notices, OtherEvent,
+        PairingCode, Passkey, QrCode, Quarantine, Relinked, Restriction, Sent, SessionChange,
+        SessionState, UnknownOutcome,
         glue::{Exported, Instance, core::wharf::plugin::calls, instance},
     };
 
@@ -176,6 +235,7 @@ mod glue {
                 event_notification::SessionState::MaxReconnectExceeded => {
                     Self::MaxReconnectExceeded
                 }
+                event_notification::SessionState::Other(name) => Self::Other(name),
             }
         }
     }
@@ -191,89 +251,84 @@ mod glue {
         }
     }
 
-    impl From<event_notification::Event> for Event {
-        fn from(event: event_notification::Event) -> Self {
-            match event {
-                event_notification::Event::SessionState(event_notification::SessionChange {
-                    before,
-                    after,
-                    reason,
-                }) => Self::SessionState(SessionChange {
-                    before: before.into(),
-                    after: after.into(),
-                    reason,
-                }),
-                event_notification::Event::Qr(event_notification::QrCode { code, expires_at }) => {
-                    Self::Qr(QrCode { code, expires_at })
+    /// Payloads whose fields have the same names as in the contract, each with the way its fields
+    /// are converted.
+    macro_rules! payloads {
+        ($($Name:ident { $($field:ident $(=> $convert:expr)?),+ $(,)? })+) => {
+            $(impl From<event_notification::$Name> for $Name {
+                fn from(
+                    event_notification::$Name { $($field),+ }: event_notification::$Name,
+                ) -> Self {
+                    Self { $($field: payloads!(@ $field $(, $convert)?)),+ }
                 }
-                event_notification::Event::MessageSent(event_notification::Sent {
-                    id,
-                    message,
-                }) => Self::MessageSent(Sent {
-                    id,
-                    message: message.into(),
-                }),
-                event_notification::Event::MessageFailed(event_notification::Failure {
-                    id,
-                    code,
-                    reason,
-                    message,
-                }) => Self::MessageFailed(Failure {
-                    id,
-                    code,
-                    reason,
-                    message: message.into(),
-                }),
-                event_notification::Event::MessageAck(event_notification::Ack {
-                    id,
-                    chat,
-                    level,
-                }) => Self::MessageAck(Ack {
-                    id,
-                    chat: chat.into(),
-                    level: level.into(),
-                }),
-                event_notification::Event::MessageReceived(message) => {
-                    Self::MessageReceived(message.into())
-                }
-                event_notification::Event::Other(event_notification::OtherEvent { kind, json }) => {
-                    Self::Other(OtherEvent { kind, json })
-                }
-            }
+            })+
+        };
+        (@ $field:ident) => { $field.into() };
+        (@ $field:ident, $convert:expr) => { $convert($field) };
+    }
+    payloads! {
+        SessionChange { before, after, reason }
+        QrCode { code, expires_at, attempt }
+        Sent { id, message }
+        Failure { id, code, reason, message }
+        Ack { id, chat, level }
+        PairingCode { code, expires_at, attempt }
+        Passkey { stage, purpose, public_key, asked_at, code_without, expires_at, reason }
+        Notices { notices }
+        Relinked {
+            previous,
+            account => |account: Option<event_notification::Account>| account.map(Into::into),
+            held_messages,
+            held_recipients,
         }
+        Restriction { kind, code, active, since, until }
+        UnknownOutcome { id, reason, to, is_final }
+        Quarantine { plugin, component, outcome, failures, within_ms, until }
+        BridgeFault { place, error, count, since }
+        OtherEvent { kind, json }
+        Account { pn, lid, push_name }
+        Envelope {
+            id,
+            at,
+            kind,
+            account => |account: Option<event_notification::Account>| account.map(Into::into),
+            metadata,
+            gateway,
+            replayed,
+            event,
+            extra => Extra,
+        }
+        HttpResponse { status, headers, body, extra => Extra }
     }
 
-    impl From<event_notification::Envelope> for Envelope {
-        fn from(envelope: event_notification::Envelope) -> Self {
-            let event_notification::Envelope {
-                id,
-                at,
-                kind,
-                account,
-                metadata,
-                gateway,
-                replayed,
-                event,
-            } = envelope;
-            let account =
-                account.map(
-                    |event_notification::Account { pn, lid, push_name }| Account {
-                        pn,
-                        lid,
-                        push_name,
-                    },
-                );
-            Self {
-                id,
-                at,
-                kind,
-                account,
-                metadata,
-                gateway,
-                replayed,
-                event: event.into(),
+    /// Events with a payload of their own.
+    macro_rules! events {
+        ($($Case:ident),+ $(,)?) => {
+            impl From<event_notification::Event> for Event {
+                fn from(event: event_notification::Event) -> Self {
+                    match event {
+                        $(event_notification::Event::$Case(payload) => Self::$Case(payload.into()),)+
+                    }
+                }
             }
-        }
+        };
+    }
+    events! {
+        SessionState,
+        Qr,
+        MessageSent,
+        MessageFailed,
+        MessageAck,
+        MessageReceived,
+        MessageUnknown,
+        PairingCode,
+        Passkey,
+        Notices,
+        Relinked,
+        Restriction,
+        Quarantine,
+        BridgeFault,
+        Other,
     }
 
     impl From<HttpRequest> for event_notification::HttpRequest {
@@ -292,6 +347,7 @@ mod glue {
                 headers,
                 body,
                 timeout_ms,
+                extra: Vec::new(),
             }
         }
     }
@@ -299,15 +355,9 @@ mod glue {
     impl From<event_notification::AttemptResult> for AttemptResult {
         fn from(attempt: event_notification::AttemptResult) -> Self {
             match attempt {
-                event_notification::AttemptResult::Answered(event_notification::HttpResponse {
-                    status,
-                    headers,
-                    body,
-                }) => Self::Answered(HttpResponse {
-                    status,
-                    headers,
-                    body,
-                }),
+                event_notification::AttemptResult::Answered(answer) => {
+                    Self::Answered(answer.into())
+                }
                 event_notification::AttemptResult::Unreachable(why) => Self::Unreachable(why),
             }
         }

@@ -1,6 +1,6 @@
 //! `message-templating`: renders named templates.
 
-use crate::{CallContext, Content, Error, Plugin};
+use crate::{CallContext, Content, Error, Extra, Plugin};
 
 /// Renders named templates.
 pub trait Templater: Plugin {
@@ -16,6 +16,7 @@ pub trait Templater: Plugin {
 
 /// The value of a variable.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Value {
     /// Text.
     Text(String),
@@ -31,6 +32,7 @@ pub enum Value {
 
 /// The type of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum VariableKind {
     Text,
@@ -56,6 +58,7 @@ impl VariableKind {
 
 /// A variable of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Variable {
     /// The name of the variable.
     pub name: String,
@@ -65,8 +68,31 @@ pub struct Variable {
     pub required: bool,
 }
 
+impl Variable {
+    /// A variable without which rendering fails.
+    #[must_use]
+    pub fn required(name: impl Into<String>, kind: VariableKind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            required: true,
+        }
+    }
+
+    /// A variable that may be left out.
+    #[must_use]
+    pub fn optional(name: impl Into<String>, kind: VariableKind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            required: false,
+        }
+    }
+}
+
 /// A template.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TemplateInfo {
     /// The name of the template.
     pub name: String,
@@ -76,8 +102,35 @@ pub struct TemplateInfo {
     pub variables: Vec<Variable>,
 }
 
+impl TemplateInfo {
+    /// A template without languages and variables.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            locales: Vec::new(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// Adds a language, a BCP 47 tag; the preferred one first.
+    #[must_use]
+    pub fn locale(mut self, tag: impl Into<String>) -> Self {
+        self.locales.push(tag.into());
+        self
+    }
+
+    /// Adds a variable.
+    #[must_use]
+    pub fn variable(mut self, variable: Variable) -> Self {
+        self.variables.push(variable);
+        self
+    }
+}
+
 /// A template and the values of its variables.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub struct RenderRequest {
     /// The name of the template.
     pub template: String,
@@ -85,10 +138,38 @@ pub struct RenderRequest {
     pub locale: Option<String>,
     /// The values of the variables, by name.
     pub variables: Vec<(String, Value)>,
+    /// What this version has no field for.
+    pub extra: Extra,
+}
+
+impl RenderRequest {
+    /// A request for a template, without variables.
+    #[must_use]
+    pub fn new(template: impl Into<String>) -> Self {
+        Self {
+            template: template.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the language, a BCP 47 tag.
+    #[must_use]
+    pub fn locale(mut self, tag: impl Into<String>) -> Self {
+        self.locale = Some(tag.into());
+        self
+    }
+
+    /// Adds the value of a variable.
+    #[must_use]
+    pub fn variable(mut self, name: impl Into<String>, value: Value) -> Self {
+        self.variables.push((name.into(), value));
+        self
+    }
 }
 
 /// Why a template was not rendered.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RenderError {
     /// There is no template of this name.
     UnknownTemplate(String),
@@ -127,15 +208,15 @@ pub mod bindings {
     )]
 
     wit_bindgen::generate!({
-        path: "../wit/v0.1",
-        inline: "package wharf:sdk; world templater { export wharf:plugin/message-templating@0.1.0; }",
+        path: "wit/v0.2",
+        inline: "package wharf:sdk; world templater { export wharf:plugin/message-templating@0.2.0; }",
         world: "wharf:sdk/templater",
         pub_export_macro: true,
         default_bindings_module: "wharf_plugin::points::templater::bindings",
         with: {
-            "wharf:plugin/calls@0.1.0": crate::glue::core::wharf::plugin::calls,
-            "wharf:plugin/messages@0.1.0": crate::glue::core::wharf::plugin::messages,
-            "wharf:plugin/message-templating@0.1.0": generate,
+            "wharf:plugin/calls@0.2.0": crate::glue::core::wharf::plugin::calls,
+            "wharf:plugin/messages@0.2.0": crate::glue::core::wharf::plugin::messages,
+            "wharf:plugin/message-templating@0.2.0": generate,
         },
     });
 }
@@ -146,10 +227,9 @@ mod glue {
         RenderError, RenderRequest, TemplateInfo, Templater, Value, Variable,
         bindings::exports::wharf::plugin::message_templating,
     };
-    use crate::glue::{
-        Exported, Instance,
-        core::wharf::plugin::{calls, messages},
-        instance,
+    use crate::{
+        Extra,
+        glue::{Exported, Instance, core::wharf::plugin::calls, instance},
     };
 
     impl<P: Instance + Templater> message_templating::Guest for Exported<P> {
@@ -162,9 +242,12 @@ mod glue {
         fn render(
             ctx: calls::CallContext,
             request: message_templating::RenderRequest,
-        ) -> Result<messages::Content, message_templating::RenderError> {
+        ) -> Result<message_templating::Rendered, message_templating::RenderError> {
             let plugin = instance::<P>().map_err(RenderError::Failed)?;
-            Ok(plugin.render(&ctx.into(), &request.into())?.into())
+            Ok(message_templating::Rendered {
+                content: plugin.render(&ctx.into(), &request.into())?.into(),
+                extra: Vec::new(),
+            })
         }
     }
 
@@ -186,6 +269,7 @@ mod glue {
                 template,
                 locale,
                 variables,
+                extra,
             } = request;
             Self {
                 template,
@@ -194,6 +278,7 @@ mod glue {
                     .into_iter()
                     .map(|(name, value)| (name, value.into()))
                     .collect(),
+                extra: Extra(extra),
             }
         }
     }
@@ -230,6 +315,7 @@ mod glue {
                 name,
                 locales,
                 variables: variables.into_iter().map(variable).collect(),
+                extra: Vec::new(),
             }
         }
     }

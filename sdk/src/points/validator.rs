@@ -18,6 +18,7 @@ pub trait Validator: Plugin {
 
 /// The decision about a message.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// The message may be sent.
     Allow,
@@ -30,6 +31,7 @@ pub enum Verdict {
 
 /// Why a message may not be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rejection {
     /// A stable, machine-readable code in `snake_case`, which becomes part of the API response.
     pub code: String,
@@ -80,15 +82,15 @@ pub mod bindings {
     )]
 
     wit_bindgen::generate!({
-        path: "../wit/v0.1",
-        inline: "package wharf:sdk; world validator { export wharf:plugin/send-validation@0.1.0; }",
+        path: "wit/v0.2",
+        inline: "package wharf:sdk; world validator { export wharf:plugin/send-validation@0.2.0; }",
         world: "wharf:sdk/validator",
         pub_export_macro: true,
         default_bindings_module: "wharf_plugin::points::validator::bindings",
         with: {
-            "wharf:plugin/calls@0.1.0": crate::glue::core::wharf::plugin::calls,
-            "wharf:plugin/messages@0.1.0": crate::glue::core::wharf::plugin::messages,
-            "wharf:plugin/send-validation@0.1.0": generate,
+            "wharf:plugin/calls@0.2.0": crate::glue::core::wharf::plugin::calls,
+            "wharf:plugin/messages@0.2.0": crate::glue::core::wharf::plugin::messages,
+            "wharf:plugin/send-validation@0.2.0": generate,
         },
     });
 }
@@ -125,6 +127,7 @@ mod glue {
                     code,
                     reason,
                     retry_after_ms,
+                    extra: Vec::new(),
                 }),
                 Verdict::Modify(message) => Self::Modify(message.into()),
             }

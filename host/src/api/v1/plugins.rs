@@ -92,6 +92,8 @@ struct Plugin {
     file: String,
     /// SHA-256 of the component that runs, in hex; null unless it is loaded.
     component: Option<String>,
+    /// The line of the contract that it was built for, e.g. `0.2`; null unless it is loaded.
+    line: Option<&'static str>,
     /// The extension points that it exports.
     points: Vec<&'static str>,
     /// When it was loaded.
@@ -145,6 +147,7 @@ impl From<PluginStatus> for Plugin {
             description: loaded.then_some(report.description),
             file: report.file,
             component: report.component,
+            line: report.line,
             points: report.points,
             loaded_at: status.loaded_at.map(Time),
             reason,

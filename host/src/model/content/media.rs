@@ -1,5 +1,7 @@
 //! A media file, by reference: a content never contains the bytes.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -34,6 +36,54 @@ pub struct Media {
     pub file_name: Option<String>,
     /// The text under the file.
     pub caption: Option<String>,
+    /// What is known of the file besides.
+    pub details: MediaDetails,
+}
+
+/// What may be known of a media file besides what every one has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MediaDetails {
+    /// The ids that the caption mentions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<String>,
+    /// Width of an image, a video or a sticker in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Height of an image, a video or a sticker in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Duration of a video, an audio file or a voice note in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// What is special about it.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub traits: BTreeSet<MediaTrait>,
+    /// The gateway's id of the file, if it has the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+impl MediaDetails {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What is special about a media file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaTrait {
+    /// A GIF as WhatsApp means it: a silent video that is repeated.
+    Gif,
+    /// Sent in high definition.
+    Hd,
+    /// Can be opened once.
+    ViewOnce,
+    /// A sticker that moves.
+    Animated,
+    /// The waveform of a voice note is known.
+    Waveform,
 }
 
 impl Kind for Media {
@@ -48,6 +98,7 @@ impl Kind for Media {
     fn conceal(&mut self) {
         self.file_name = None;
         self.caption = None;
+        self.details.mentions = Vec::new();
     }
 
     fn shown(&self) -> ShownMedia {
@@ -58,6 +109,7 @@ impl Kind for Media {
             sha256: _,
             file_name,
             caption,
+            details: _,
         } = self.clone();
         ShownMedia {
             kind,
@@ -89,6 +141,8 @@ struct Stored1 {
     file_name: Option<String>,
     #[serde(default)]
     caption: Option<String>,
+    #[serde(default, skip_serializing_if = "MediaDetails::is_empty")]
+    details: MediaDetails,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,6 +158,8 @@ struct Bridge {
     file_name: Option<String>,
     #[serde(default)]
     caption: Option<String>,
+    #[serde(default, skip_serializing_if = "MediaDetails::is_empty")]
+    details: MediaDetails,
 }
 
 /// A media file in responses.

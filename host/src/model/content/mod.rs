@@ -38,7 +38,7 @@ pub use delete::{Delete, ShownDelete};
 pub use edit::{Edit, ShownEdit};
 pub use kind::{Asked, ContentCode, INVALID_TARGET, InvalidContent, Kind, NotYet, target};
 pub use location::{Location, LocationFields, ShownLocation};
-pub use media::{Media, MediaKind, ShownMedia};
+pub use media::{Media, MediaDetails, MediaKind, MediaTrait, ShownMedia};
 pub use other::{OtherContent, ShownOther};
 pub use poll::{Poll, ShownPoll};
 pub use reaction::{Reaction, ShownReaction};

@@ -20,6 +20,7 @@ pub(crate) fn every_kind() -> Vec<Content> {
         sha256: vec![1, 2],
         file_name: Some("secret.ogg".into()),
         caption: Some("secret".into()),
+        details: MediaDetails::default(),
     };
     vec![
         Content::Text(text.clone()),

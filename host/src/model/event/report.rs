@@ -1,10 +1,11 @@
 //! Events with a payload of their own. A new one needs its struct and its line in the list here,
 //! and the code that reports it. Its documentation is what the OpenAPI document says of the event.
 //!
-//! Receivers get the payload as this JSON object, so the field names are part of the API.
+//! Receivers get the payload as this JSON object, so the field names are part of the API. It is read
+//! again where the contract with plugins has a type for it.
 
 use schemars::JsonSchema;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::{
     super::{Address, MessageId, RestrictionKind, Timestamp},
@@ -52,7 +53,7 @@ reports! {
 
 /// An error occurred in the page, inside the bridge script, or a part of the script's reports could
 /// not be read. Its place in the code is reported, never its message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "WebhookBridgeFault")]
 pub struct BridgeFault {
     /// The part of the bridge script.
@@ -62,14 +63,14 @@ pub struct BridgeFault {
     /// Number of faults of this place and kind since `since`.
     pub count: u64,
     /// When the first of them occurred. RFC 3339, UTC.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(with = "rfc3339")]
     #[schemars(with = "String")]
     pub since: Timestamp,
 }
 
 /// It is not known whether a message was sent. Do not send it again: the gateway determines the
 /// outcome by its id.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "WebhookUnknown")]
 pub struct MessageUnknown {
     /// The WhatsApp id of the message.
@@ -85,7 +86,7 @@ pub struct MessageUnknown {
 
 /// A plugin failed too often and is not called for a while, as its entry says. The event belongs to
 /// the session whose call failed last, but concerns every session that the plugin serves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "WebhookPluginQuarantined")]
 pub struct PluginQuarantined {
@@ -100,13 +101,13 @@ pub struct PluginQuarantined {
     /// Within how many milliseconds.
     pub within_ms: u64,
     /// Until when the plugin is not called. RFC 3339, UTC.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(with = "rfc3339")]
     #[schemars(with = "String")]
     pub until: Timestamp,
 }
 
 /// The notices of a session for its operator have changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "WebhookNotices")]
 pub struct SessionNotices {
     /// All current notices; empty if there are none any more.
@@ -115,7 +116,7 @@ pub struct SessionNotices {
 
 /// A session was linked to a different account. Messages that were accepted for the previous
 /// account are held.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "WebhookRelinked")]
 pub struct Relinked {
     /// The previous account.
@@ -127,7 +128,7 @@ pub struct Relinked {
 }
 
 /// How many messages are held because they were accepted for another account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeldCounts {
     /// Number of messages.
     pub messages: u64,
@@ -136,7 +137,7 @@ pub struct HeldCounts {
 }
 
 /// WhatsApp has restricted an account, or a restriction has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "WebhookRestriction")]
 pub struct RestrictionChanged {
     /// The kind of restriction.
@@ -154,8 +155,7 @@ pub struct RestrictionChanged {
     pub until: Timestamp,
 }
 
-/// A pairing code for notifiers; the contract with plugins has no type of its own for it. It is a
-/// credential.
+/// A pairing code as receivers get it. It is a credential.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "WebhookPairingCode")]
@@ -163,7 +163,7 @@ pub struct PairingCodeShown {
     /// The code, `ABCD-EFGH`.
     pub code: String,
     /// When the code becomes invalid. RFC 3339, UTC.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(with = "rfc3339")]
     #[schemars(with = "String")]
     pub expires_at: Timestamp,
     /// The number of the code since QR codes were shown, from 1.
@@ -178,8 +178,21 @@ impl std::fmt::Debug for PairingCodeShown {
     }
 }
 
-fn rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&at.rfc3339())
+/// Times as RFC 3339.
+mod rfc3339 {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+    use serde_json::Value;
+
+    use crate::model::Timestamp;
+
+    pub(super) fn serialize<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&at.rfc3339())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        let written = Value::String(String::deserialize(from)?);
+        Timestamp::written(&written).ok_or_else(|| de::Error::custom("expected RFC 3339"))
+    }
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ fn the_documented_tables_are_those_of_the_registry() {
 
 /// The WIT files of the compatibility line, each as a list of lines.
 fn wit() -> Vec<Vec<String>> {
-    let files = fs::read_dir("../wit/v0.1")
+    let files = fs::read_dir("../wit/v0.2")
         .expect("the package")
         .map(|file| file.expect("a file").path());
     files
@@ -180,7 +180,7 @@ fn every_extension_point_is_one_of_the_sdk_by_the_same_words() {
         let text = fs::read_to_string(&file).expect(&file);
         for part in [
             format!("pub trait {sdk_trait}: Plugin"),
-            format!("export wharf:plugin/{interface}@0.1.0;"),
+            format!("export wharf:plugin/{interface}@0.2.0;"),
         ] {
             assert!(text.contains(&part), "{file} has no {part:?}");
         }

@@ -1,19 +1,32 @@
 //! `event-notification`: which targets an event goes to, what the HTTP call looks like, and what
 //! its response means.
 
+mod convert;
+
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use wasmtime::Store;
 
-use self::bindings::exports::wharf::plugin::event_notification;
+use self::{
+    bindings::exports::wharf::plugin::event_notification,
+    convert::{Converted, converted},
+};
 use super::point::{Point, Setting, exports};
 use crate::{
     egress::HttpGrant,
-    model::{AckLevel, Envelope, Event, OutboundMessage, PairingCodeShown, SessionState},
+    model::Envelope,
     plugins::{
-        bindings::wharf::plugin::{calls, messages},
-        convert::{same, time},
+        bindings::wharf::plugin::calls,
         guest::{Plugin, Ready},
+        host_state::HostState,
+        lines::{
+            Line,
+            v0_1::{
+                self,
+                bindings::exports::wharf::plugin::event_notification as event_notification_0_1,
+            },
+        },
         ports::{CallFailure, FailureKind, Subject},
         round::Round,
         text::{PluginText, TargetName},
@@ -27,32 +40,58 @@ pub(in crate::plugins) const POINT: Point = Point {
     decides: "who is notified of an event: names the targets, builds the HTTP request for each, and interprets the answer",
     since: "0.1.0",
     settings: &[Setting::Qr, Setting::Bodies],
-    find: |component| Ok(Arc::new(event_notification::GuestIndices::new(component)?)),
+    line: Line::V0_1,
+    find,
 };
 
-exports!(event_notification);
+exports!(event_notification, V0_1 => event_notification_0_1);
 
-mod bindings {
-    #![allow(
-        missing_docs,
-        missing_debug_implementations,
-        unreachable_pub,
-        clippy::all,
-        clippy::pedantic,
-        reason = "generated"
-    )]
+pub(in crate::plugins) mod bindings;
 
-    wasmtime::component::bindgen!({
-        path: "../wit/v0.1",
-        inline: "package wharf:host; world point { export wharf:plugin/event-notification@0.1.0; }",
-        world: "wharf:host/point",
-        exports: { default: async },
-        require_store_data_send: true,
-        with: {
-            "wharf:plugin/calls": crate::plugins::bindings::wharf::plugin::calls,
-            "wharf:plugin/messages": crate::plugins::bindings::wharf::plugin::messages,
-        },
-    });
+impl Functions {
+    async fn route(
+        &self,
+        store: &mut Store<HostState>,
+        context: &calls::CallContext,
+        event: &Converted,
+    ) -> wasmtime::Result<Result<Vec<String>, calls::Error>> {
+        let Converted { envelope, untyped } = event;
+        match self {
+            Self::Current(guest) => guest.call_route(store, context, envelope).await,
+            Self::V0_1(guest) => {
+                v0_1::route(guest, store, context, envelope, untyped.as_ref()).await
+            }
+        }
+    }
+
+    async fn request(
+        &self,
+        store: &mut Store<HostState>,
+        context: &calls::CallContext,
+        target: &str,
+        event: &Converted,
+    ) -> wasmtime::Result<Result<event_notification::HttpRequest, calls::Error>> {
+        let Converted { envelope, untyped } = event;
+        match self {
+            Self::Current(guest) => guest.call_request(store, context, target, envelope).await,
+            Self::V0_1(guest) => {
+                v0_1::request(guest, store, context, target, envelope, untyped.as_ref()).await
+            }
+        }
+    }
+
+    async fn judge(
+        &self,
+        store: &mut Store<HostState>,
+        context: &calls::CallContext,
+        target: &str,
+        attempt: &event_notification::AttemptResult,
+    ) -> wasmtime::Result<Result<event_notification::Judgement, calls::Error>> {
+        match self {
+            Self::Current(guest) => guest.call_judge(store, context, target, attempt).await,
+            Self::V0_1(guest) => v0_1::judge(guest, store, context, target, attempt).await,
+        }
+    }
 }
 
 /// The most targets of one event.
@@ -143,11 +182,11 @@ pub enum Judgement {
 macro_rules! call {
     ($plugin:expr, $subject:expr, $function:literal, $method:ident($($argument:expr),*), $read:expr) => {{
         let plugin = $plugin;
-        let work = |mut call: Ready<event_notification::Guest>| async move {
+        let work = |mut call: Ready<Functions>| async move {
             call.functions.$method(&mut call.store, &call.context, $($argument),*).await
         };
         let read = |answer: Result<_, calls::Error>| answer.map_err(|error| plugin.returned_error(error)).and_then($read);
-        plugin.call::<event_notification::GuestIndices, _, _, _>($function, $subject, work, read).await
+        plugin.call::<Exported, _, _, _>($function, $subject, work, read).await
     }};
 }
 
@@ -158,8 +197,7 @@ impl Round {
             kind: FailureKind::Host,
             detail: "it is not loaded".into(),
         };
-        self.plugin::<event_notification::GuestIndices>(name)
-            .ok_or_else(missing)
+        self.plugin::<Exported>(name).ok_or_else(missing)
     }
 
     /// A notifier that may see this event. Its grant may be another one than when the delivery was
@@ -176,7 +214,7 @@ impl Round {
         Ok(plugin)
     }
 
-    fn envelope(&self, plugin: &Plugin, envelope: &Envelope) -> event_notification::Envelope {
+    fn envelope(&self, plugin: &Plugin, envelope: &Envelope) -> Converted {
         converted(
             envelope,
             &self.metadata(&envelope.session),
@@ -200,7 +238,7 @@ impl Notifiers for Round {
                     .iter()
                     .any(|pattern| pattern.matches(envelope.event.kind()))
         };
-        let notifiers = self.exporting::<event_notification::GuestIndices>(&envelope.session);
+        let notifiers = self.exporting::<Exported>(&envelope.session);
         notifiers
             .filter(wants)
             .map(|plugin| plugin.entry.name.clone())
@@ -215,13 +253,11 @@ impl Notifiers for Round {
     ) -> Result<Vec<TargetName>, CallFailure> {
         let plugin = self.told(plugin, envelope)?;
         let envelope = self.envelope(plugin, envelope);
-        call!(
-            plugin,
-            subject,
-            "route",
-            call_route(&envelope),
-            |names: Vec<String>| targets(&names).map_err(|reason| plugin.invalid_answer(reason))
-        )
+        call!(plugin, subject, "route", route(&envelope), |names: Vec<
+            String,
+        >| {
+            targets(&names).map_err(|reason| plugin.invalid_answer(reason))
+        })
     }
 
     async fn request(
@@ -237,7 +273,7 @@ impl Notifiers for Round {
             plugin,
             subject,
             "request",
-            call_request(&target, &envelope),
+            request(&target, &envelope),
             |request: event_notification::HttpRequest| Ok(NotifyRequest {
                 method: request.method,
                 url: request.url,
@@ -269,6 +305,7 @@ impl Notifiers for Round {
                 status,
                 headers,
                 body,
+                extra: vec![],
             }),
             AttemptResult::Unreachable(words) => {
                 event_notification::AttemptResult::Unreachable(words)
@@ -278,14 +315,19 @@ impl Notifiers for Round {
             plugin,
             subject,
             "judge",
-            call_judge(&target, &attempt),
-            |judgement| Ok(match judgement {
-                event_notification::Judgement::Delivered => Judgement::Delivered,
+            judge(&target, &attempt),
+            |judgement| match judgement {
+                event_notification::Judgement::Delivered => Ok(Judgement::Delivered),
                 event_notification::Judgement::RetryAfter(millis) =>
-                    Judgement::RetryAfter(Duration::from_millis(millis)),
+                    Ok(Judgement::RetryAfter(Duration::from_millis(millis))),
                 event_notification::Judgement::GiveUp(reason) =>
-                    Judgement::GiveUp(reason.as_str().into()),
-            })
+                    Ok(Judgement::GiveUp(reason.as_str().into())),
+                event_notification::Judgement::Other(other) =>
+                    Err(plugin.invalid_answer(&*format!(
+                        "it gave the judgement {:?}, which this gateway does not know",
+                        other.kind
+                    ))),
+            }
         )
     }
 }
@@ -301,123 +343,4 @@ fn targets(names: &[String]) -> Result<Vec<TargetName>, PluginText> {
         .into());
     }
     names.iter().map(|name| name.parse()).collect()
-}
-
-same!(
-    AckLevel,
-    event_notification::AckLevel,
-    Server,
-    Device,
-    Read,
-    Played
-);
-same!(
-    SessionState,
-    event_notification::SessionState,
-    Disconnected,
-    Loading,
-    QrReady,
-    Authenticated,
-    Ready,
-    Reconnecting,
-    AuthFailure,
-    Error,
-    MaxReconnectExceeded
-);
-
-/// The event as the plugin sees it. Unless `bodies`, everything that people wrote is removed.
-fn converted(
-    envelope: &Envelope,
-    metadata: &[(String, String)],
-    bodies: bool,
-) -> event_notification::Envelope {
-    let outbound = |message: &OutboundMessage| {
-        let mut message = message.clone();
-        if !bodies {
-            message.content.conceal();
-        }
-        messages::OutboundMessage::from(&message)
-    };
-    let event = match &envelope.event {
-        Event::SessionState {
-            before,
-            after,
-            reason,
-        } => event_notification::Event::SessionState(event_notification::SessionChange {
-            before: (*before).into(),
-            after: (*after).into(),
-            reason: reason.clone(),
-        }),
-        Event::Qr {
-            code, expires_at, ..
-        } => event_notification::Event::Qr(event_notification::QrCode {
-            code: code.clone(),
-            expires_at: time(*expires_at),
-        }),
-        Event::PairingCode {
-            code,
-            expires_at,
-            attempt,
-        } => event_notification::Event::Other(event_notification::OtherEvent {
-            kind: envelope.event.kind().to_owned(),
-            json: serde_json::to_string(&PairingCodeShown {
-                code: code.clone(),
-                expires_at: *expires_at,
-                attempt: *attempt,
-            })
-            .unwrap_or_default(),
-        }),
-        Event::MessageSent { id, message } => {
-            event_notification::Event::MessageSent(event_notification::Sent {
-                id: id.0.clone(),
-                message: outbound(message),
-            })
-        }
-        Event::MessageFailed {
-            id,
-            code,
-            reason,
-            message,
-        } => event_notification::Event::MessageFailed(event_notification::Failure {
-            id: Some(id.0.clone()),
-            code: code.clone(),
-            reason: reason.clone(),
-            message: outbound(message),
-        }),
-        Event::MessageAck { id, chat, level } => {
-            event_notification::Event::MessageAck(event_notification::Ack {
-                id: id.0.clone(),
-                chat: chat.into(),
-                level: (*level).into(),
-            })
-        }
-        Event::MessageReceived(message) => {
-            let mut message = message.clone();
-            if !bodies {
-                message.content.conceal();
-            }
-            event_notification::Event::MessageReceived((&message).into())
-        }
-        Event::Other { kind, json } => {
-            event_notification::Event::Other(event_notification::OtherEvent {
-                kind: kind.clone(),
-                json: json.clone(),
-            })
-        }
-    };
-    let account = envelope.account.as_ref();
-    event_notification::Envelope {
-        id: envelope.id.0.clone(),
-        at: time(envelope.at),
-        kind: envelope.event.kind().to_owned(),
-        account: account.map(|me| event_notification::Account {
-            pn: me.pn.clone(),
-            lid: me.lid.clone(),
-            push_name: me.push_name.clone(),
-        }),
-        metadata: metadata.to_vec(),
-        gateway: env!("CARGO_PKG_VERSION").to_owned(),
-        replayed: envelope.replayed,
-        event,
-    }
 }

@@ -3,17 +3,27 @@
 //! The names of a plugin's templates are requested once, when it is loaded. The first plugin of the
 //! session that has a template of the requested name renders it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use tracing::warn;
+use wasmtime::Store;
 
 use self::bindings::exports::wharf::plugin::message_templating;
 use super::point::{Point, exports};
 use crate::{
     model::{ClientId, Content},
     plugins::{
+        bindings::wharf::plugin::calls,
         guest::{Call, Plugin, Ready},
+        host_state::HostState,
+        lines::{
+            Line,
+            v0_1::{
+                self,
+                bindings::exports::wharf::plugin::message_templating as message_templating_0_1,
+            },
+        },
         ports::{Busy, CallFailure, FailureKind, Subject},
         round::Round,
         text::{MAX_NAME, PluginText},
@@ -27,32 +37,37 @@ pub(in crate::plugins) const POINT: Point = Point {
     decides: "what a message says: renders a named template with typed variables",
     since: "0.1.0",
     settings: &[],
-    find: |component| Ok(Arc::new(message_templating::GuestIndices::new(component)?)),
+    line: Line::V0_1,
+    find,
 };
 
-exports!(message_templating);
+exports!(message_templating, V0_1 => message_templating_0_1);
 
-mod bindings {
-    #![allow(
-        missing_docs,
-        missing_debug_implementations,
-        unreachable_pub,
-        clippy::all,
-        clippy::pedantic,
-        reason = "generated"
-    )]
+pub(in crate::plugins) mod bindings;
 
-    wasmtime::component::bindgen!({
-        path: "../wit/v0.1",
-        inline: "package wharf:host; world point { export wharf:plugin/message-templating@0.1.0; }",
-        world: "wharf:host/point",
-        exports: { default: async },
-        require_store_data_send: true,
-        with: {
-            "wharf:plugin/calls": crate::plugins::bindings::wharf::plugin::calls,
-            "wharf:plugin/messages": crate::plugins::bindings::wharf::plugin::messages,
-        },
-    });
+impl Functions {
+    async fn templates(
+        &self,
+        store: &mut Store<HostState>,
+    ) -> wasmtime::Result<Vec<message_templating::TemplateInfo>> {
+        match self {
+            Self::Current(guest) => guest.call_templates(store).await,
+            Self::V0_1(guest) => v0_1::templates(guest, store).await,
+        }
+    }
+
+    async fn render(
+        &self,
+        store: &mut Store<HostState>,
+        context: &calls::CallContext,
+        request: &message_templating::RenderRequest,
+    ) -> wasmtime::Result<Result<message_templating::Rendered, message_templating::RenderError>>
+    {
+        match self {
+            Self::Current(guest) => guest.call_render(store, context, request).await,
+            Self::V0_1(guest) => v0_1::render(guest, store, context, request).await,
+        }
+    }
 }
 
 /// The most names of templates in an error about an unknown one.
@@ -115,10 +130,10 @@ pub enum RenderFailure {
 
 /// The names of the templates of a configured instance; none when the plugin has no templates.
 pub(in crate::plugins) async fn templates(call: &mut Call) -> wasmtime::Result<Vec<String>> {
-    let Some(functions) = call.functions::<message_templating::GuestIndices>()? else {
+    let Some(functions) = call.functions::<Exported>()? else {
         return Ok(vec![]);
     };
-    let templates = functions.call_templates(&mut call.store).await?;
+    let templates = functions.templates(&mut call.store).await?;
     Ok(templates
         .into_iter()
         .map(|template| template.name)
@@ -151,10 +166,10 @@ pub struct VariableDescription {
 pub(in crate::plugins) async fn described(
     call: &mut Call,
 ) -> wasmtime::Result<Option<Vec<TemplateDescription>>> {
-    let Some(functions) = call.functions::<message_templating::GuestIndices>()? else {
+    let Some(functions) = call.functions::<Exported>()? else {
         return Ok(None);
     };
-    let templates = functions.call_templates(&mut call.store).await?;
+    let templates = functions.templates(&mut call.store).await?;
     let variable = |variable: message_templating::Variable| VariableDescription {
         name: variable.name,
         kind: variable.kind,
@@ -194,7 +209,7 @@ impl Round {
     }
 
     fn templaters(&self, session: &ClientId) -> impl Iterator<Item = &Plugin> {
-        self.exporting::<message_templating::GuestIndices>(session)
+        self.exporting::<Exported>(session)
     }
 }
 
@@ -205,38 +220,42 @@ async fn render(
 ) -> Result<Content, RenderFailure> {
     let template = || request.template.clone();
     let wanted = message_templating::RenderRequest::from(request);
-    let work = |mut call: Ready<message_templating::Guest>| async move {
+    let work = |mut call: Ready<Functions>| async move {
         call.functions
-            .call_render(&mut call.store, &call.context, &wanted)
+            .render(&mut call.store, &call.context, &wanted)
             .await
     };
-    let read = |answer: Result<_, message_templating::RenderError>| match answer {
-        Ok(content) => Ok(Ok(Content::from(content))),
-        Err(message_templating::RenderError::Failed(error)) => Err(plugin.returned_error(error)),
-        Err(message_templating::RenderError::UnknownTemplate(_)) => {
-            let known = plugin
-                .templates
-                .iter()
-                .take(MAX_KNOWN)
-                .map(|name| shown(name))
-                .collect();
-            Ok(Err(RenderFailure::UnknownTemplate {
-                template: template(),
-                known,
-            }))
-        }
-        Err(message_templating::RenderError::MissingVariable(variable)) => {
-            Ok(Err(RenderFailure::MissingVariable {
-                template: template(),
-                variable: shown(&variable),
-            }))
-        }
-        Err(message_templating::RenderError::BadVariable((variable, reason))) => {
-            Ok(Err(RenderFailure::BadVariable {
-                template: template(),
-                variable: shown(&variable),
-                reason: reason.as_str().into(),
-            }))
+    let read = |answer: Result<message_templating::Rendered, message_templating::RenderError>| {
+        match answer {
+            Ok(rendered) => Ok(Ok(Content::from(rendered.content))),
+            Err(message_templating::RenderError::Failed(error)) => {
+                Err(plugin.returned_error(error))
+            }
+            Err(message_templating::RenderError::UnknownTemplate(_)) => {
+                let known = plugin
+                    .templates
+                    .iter()
+                    .take(MAX_KNOWN)
+                    .map(|name| shown(name))
+                    .collect();
+                Ok(Err(RenderFailure::UnknownTemplate {
+                    template: template(),
+                    known,
+                }))
+            }
+            Err(message_templating::RenderError::MissingVariable(variable)) => {
+                Ok(Err(RenderFailure::MissingVariable {
+                    template: template(),
+                    variable: shown(&variable),
+                }))
+            }
+            Err(message_templating::RenderError::BadVariable((variable, reason))) => {
+                Ok(Err(RenderFailure::BadVariable {
+                    template: template(),
+                    variable: shown(&variable),
+                    reason: reason.as_str().into(),
+                }))
+            }
         }
     };
     let failed = |reason: PluginText| RenderFailure::Failed {
@@ -245,7 +264,7 @@ async fn render(
         reason,
     };
     match plugin
-        .call::<message_templating::GuestIndices, _, _, _>("render", subject, work, read)
+        .call::<Exported, _, _, _>("render", subject, work, read)
         .await
     {
         Ok(rendered) => rendered,
@@ -286,6 +305,7 @@ impl From<&RenderRequest> for message_templating::RenderRequest {
             template: request.template.clone(),
             locale: request.locale.clone(),
             variables,
+            extra: vec![],
         }
     }
 }

@@ -12,7 +12,7 @@ use wasmtime::{
     component::{Instance, InstancePre},
 };
 
-use super::super::host_state::HostState;
+use super::super::{host_state::HostState, lines::Line};
 use crate::config;
 
 /// The description of an extension point. The checks of a component, the reports, the error
@@ -47,10 +47,12 @@ pub(in crate::plugins) struct Point {
     pub(in crate::plugins) since: &'static str,
     /// Settings of a `[[plugin]]` entry that have an effect at this point and not at every one.
     pub(in crate::plugins) settings: &'static [Setting],
-    /// Finds the exports of a component that names the interface. An error says which function is
-    /// missing.
+    /// The first line of the contract that has it.
+    pub(in crate::plugins) line: Line,
+    /// Finds the exports of a component that names the interface in this line, which has it. An
+    /// error says which function is missing.
     pub(in crate::plugins) find:
-        fn(&InstancePre<HostState>) -> wasmtime::Result<Arc<dyn AnyExports>>,
+        fn(Line, &InstancePre<HostState>) -> wasmtime::Result<Arc<dyn AnyExports>>,
 }
 
 /// A setting of a `[[plugin]]` entry that only some extension points read. All others (limits,
@@ -97,7 +99,7 @@ impl Setting {
 }
 
 /// The exports of one extension point in a component, found by name when the plugin is loaded.
-/// Implemented for the generated `GuestIndices` of each point by [`exports!`].
+/// Implemented for the `Exported` of each point by [`exports!`].
 pub(in crate::plugins) trait Exports: Send + Sync + 'static {
     /// The functions of one instance.
     type Functions: Send;
@@ -130,19 +132,48 @@ impl<E: Exports> AnyExports for E {
     }
 }
 
-/// Implements [`Exports`] for the generated bindings of a point: `exports!(send_validation)`.
+/// Defines the exports of a point, `Exported`, and the functions of one instance, `Functions`, in
+/// the present line and in the older lines that have the point, with their generated modules:
+/// `exports!(send_validation, V0_1 => send_validation_0_1)`. Also defines `find` for its [`Point`].
 macro_rules! exports {
-    ($interface:ident) => {
-        impl $crate::plugins::points::point::Exports for $interface::GuestIndices {
-            type Functions = $interface::Guest;
+    ($interface:ident $(, $Line:ident => $older:ident)*) => {
+        /// The exports of this point in a component, by which a plugin is found.
+        pub(in crate::plugins) enum Exported {
+            Current($interface::GuestIndices),
+            $($Line($older::GuestIndices),)*
+        }
+
+        /// The functions of this point in an instance.
+        pub(in crate::plugins) enum Functions {
+            Current($interface::Guest),
+            $($Line($older::Guest),)*
+        }
+
+        impl $crate::plugins::points::point::Exports for Exported {
+            type Functions = Functions;
 
             fn load(
                 &self,
                 store: &mut wasmtime::Store<$crate::plugins::host_state::HostState>,
                 instance: &wasmtime::component::Instance,
-            ) -> wasmtime::Result<$interface::Guest> {
-                $interface::GuestIndices::load(self, store, instance)
+            ) -> wasmtime::Result<Functions> {
+                Ok(match self {
+                    Self::Current(exports) => Functions::Current(exports.load(store, instance)?),
+                    $(Self::$Line(exports) => Functions::$Line(exports.load(store, instance)?),)*
+                })
             }
+        }
+
+        fn find(
+            line: $crate::plugins::lines::Line,
+            component: &wasmtime::component::InstancePre<$crate::plugins::host_state::HostState>,
+        ) -> wasmtime::Result<std::sync::Arc<dyn $crate::plugins::points::point::AnyExports>> {
+            Ok(std::sync::Arc::new(match line {
+                $($crate::plugins::lines::Line::$Line => {
+                    Exported::$Line($older::GuestIndices::new(component)?)
+                })*
+                _ => Exported::Current($interface::GuestIndices::new(component)?),
+            }))
         }
     };
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use tracing::{debug, info, warn};
+use wasmtime::Store;
 
 use self::bindings::exports::wharf::plugin::send_validation;
 use super::{
@@ -20,9 +21,15 @@ use crate::{
     config::{OnError, PluginMode},
     model::{MessageId, OutboundMessage},
     plugins::{
-        bindings::wharf::plugin::calls,
+        bindings::wharf::plugin::{calls, messages},
         guest::{Plugin, Ready},
-        host_state::Scene,
+        host_state::{HostState, Scene},
+        lines::{
+            Line,
+            v0_1::{
+                self, bindings::exports::wharf::plugin::send_validation as send_validation_0_1,
+            },
+        },
         ports::{Busy, CallFailure, FailureKind, Subject},
         recorded::{Answered, RecordedContext},
         round::Round,
@@ -36,35 +43,26 @@ pub(in crate::plugins) const POINT: Point = Point {
     decides: "whether a message may be sent: allows it, rejects it with a code and a reason, or (if the operator allows it) changes it",
     since: "0.1.0",
     settings: &[Setting::Mode, Setting::OnError, Setting::MayModify],
-    find: |component| Ok(Arc::new(send_validation::GuestIndices::new(component)?)),
+    line: Line::V0_1,
+    find,
 };
 
-exports!(send_validation);
+exports!(send_validation, V0_1 => send_validation_0_1);
 
-/// The exports of this point, by which a plugin is found.
-pub(in crate::plugins) type Exported = send_validation::GuestIndices;
+pub(in crate::plugins) mod bindings;
 
-mod bindings {
-    #![allow(
-        missing_docs,
-        missing_debug_implementations,
-        unreachable_pub,
-        clippy::all,
-        clippy::pedantic,
-        reason = "generated"
-    )]
-
-    wasmtime::component::bindgen!({
-        path: "../wit/v0.1",
-        inline: "package wharf:host; world point { export wharf:plugin/send-validation@0.1.0; }",
-        world: "wharf:host/point",
-        exports: { default: async },
-        require_store_data_send: true,
-        with: {
-            "wharf:plugin/calls": crate::plugins::bindings::wharf::plugin::calls,
-            "wharf:plugin/messages": crate::plugins::bindings::wharf::plugin::messages,
-        },
-    });
+impl Functions {
+    async fn validate(
+        &self,
+        store: &mut Store<HostState>,
+        context: &calls::CallContext,
+        message: &messages::OutboundMessage,
+    ) -> wasmtime::Result<Result<send_validation::Verdict, calls::Error>> {
+        match self {
+            Self::Current(guest) => guest.call_validate(store, context, message).await,
+            Self::V0_1(guest) => v0_1::validate(guest, store, context, message).await,
+        }
+    }
 }
 
 /// Limits of a message that a plugin has changed, as in the API: pairs of metadata, bytes of a name
@@ -96,7 +94,7 @@ impl Round {
     ) -> Decision {
         let mut message = Arc::new(message);
         let mut verdicts = Vec::new();
-        for plugin in self.exporting::<send_validation::GuestIndices>(&subject.session) {
+        for plugin in self.exporting::<Exported>(&subject.session) {
             let began = Instant::now();
             let trace = Arc::default();
             let scene = plugin.recorded_scene(subject, &trace);
@@ -235,9 +233,9 @@ async fn ask(
     message: &OutboundMessage,
 ) -> Result<Answer, CallFailure> {
     let outbound = message.into();
-    let work = |mut call: Ready<send_validation::Guest>| async move {
+    let work = |mut call: Ready<Functions>| async move {
         call.functions
-            .call_validate(&mut call.store, &call.context, &outbound)
+            .validate(&mut call.store, &call.context, &outbound)
             .await
     };
     let read = |answer: Result<send_validation::Verdict, calls::Error>| match answer
@@ -253,6 +251,10 @@ async fn ask(
                 .retry_after_ms
                 .map(|millis| Duration::from_millis(millis.into())),
         })),
+        send_validation::Verdict::Other(other) => Err(plugin.invalid_answer(&*format!(
+            "it gave the verdict {:?}, which this gateway does not know",
+            other.kind
+        ))),
         send_validation::Verdict::Modify(changed) => {
             let changed = OutboundMessage::from(changed);
             match forbidden_change(plugin.entry.may_modify, message, &changed) {
@@ -262,7 +264,7 @@ async fn ask(
         }
     };
     plugin
-        .call_in::<send_validation::GuestIndices, _, _, _>("validate", subject, scene, work, read)
+        .call_in::<Exported, _, _, _>("validate", subject, scene, work, read)
         .await
 }
 

@@ -13,6 +13,12 @@
 
 /** @type {Record<string, string>} WhatsApp Web's names of media types, and ours. */
 const MEDIA = { image: "image", video: "video", audio: "audio", ptt: "voice", document: "document", sticker: "sticker" };
+/** @type {Record<string, string>} Our names of what is special about a file, and WhatsApp Web's fields. */
+const TRAITS = { gif: "isGif", view_once: "isViewOnce", animated: "isAnimated", waveform: "waveform" };
+const PIXELS = 2 ** 32 - 1;
+/** @param {unknown} value A duration in seconds, as a number or a text. */
+const milliseconds = (value) =>
+  wholeNumber(typeof value === "string" || typeof value === "number" ? Math.round(Number(value) * 1000) : 0, Number.MAX_SAFE_INTEGER) || null;
 /**
  * The only list of the kinds in the page. The gateway's list is `Content`; its form at the bridge
  * is what is read and accepted here.
@@ -33,6 +39,13 @@ const KINDS = {
       size_bytes: wholeNumber(get("size"), Number.MAX_SAFE_INTEGER),
       file_name: text(get("filename"), SHORT),
       caption: text(get("caption"), LONG),
+      details: {
+        mentions: ids(get("mentionedJidList")),
+        width: wholeNumber(get("width"), PIXELS) || null,
+        height: wholeNumber(get("height"), PIXELS) || null,
+        duration_ms: milliseconds(get("duration")),
+        traits: Object.keys(TRAITS).filter((name) => get(/** @type {string} */ (TRAITS[name]))),
+      },
     }),
   },
   location: {

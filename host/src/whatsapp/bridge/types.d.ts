@@ -161,6 +161,13 @@ interface MediaContent {
   size_bytes: number;
   file_name: string | null;
   caption: string | null;
+  details: {
+    mentions: string[];
+    width: number | null;
+    height: number | null;
+    duration_ms: number | null;
+    traits: string[];
+  };
 }
 /** Reads a field of a message; undefined when it cannot be read. */
 type Reader = (field: string) => any;

@@ -79,15 +79,10 @@ impl Validator for @TYPE@ {
 const TEMPLATER: &str = r#"
 impl Templater for @TYPE@ {
     fn templates(&self) -> Vec<TemplateInfo> {
-        vec![TemplateInfo {
-            name: "greeting".into(),
-            locales: vec!["en".into()],
-            variables: vec![Variable {
-                name: "name".into(),
-                kind: VariableKind::Text,
-                required: true,
-            }],
-        }]
+        let greeting = TemplateInfo::new("greeting")
+            .locale("en")
+            .variable(Variable::required("name", VariableKind::Text));
+        vec![greeting]
     }
 
     fn render(&self, _: &CallContext, request: &RenderRequest) -> Result<Content, RenderError> {
@@ -134,13 +129,7 @@ impl Notifier for @TYPE@ {
             "from": message.sender.chat,
             "text": message.content.body(),
         });
-        Ok(HttpRequest {
-            method: "POST".into(),
-            url: self.config.url.clone(),
-            headers: vec![("content-type".into(), "application/json".into())],
-            body: body.to_string().into_bytes(),
-            timeout_ms: None,
-        })
+        Ok(HttpRequest::json(&self.config.url, &body))
     }
 
     fn judge(

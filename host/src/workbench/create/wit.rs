@@ -5,33 +5,33 @@ use std::fmt::Write;
 use super::plan::{Files, Project};
 use crate::{cli::Point, workbench::input};
 
-/// The files of `wit/v0.1`. A test compares the list with the folder.
+/// The files of `wit/v0.2`. A test compares the list with the folder.
 const PACKAGE: [(&str, &str); 8] = [
-    ("calls.wit", include_str!("../../../../wit/v0.1/calls.wit")),
+    ("calls.wit", include_str!("../../../../wit/v0.2/calls.wit")),
     (
         "event-notification.wit",
-        include_str!("../../../../wit/v0.1/event-notification.wit"),
+        include_str!("../../../../wit/v0.2/event-notification.wit"),
     ),
-    ("host.wit", include_str!("../../../../wit/v0.1/host.wit")),
+    ("host.wit", include_str!("../../../../wit/v0.2/host.wit")),
     (
         "lifecycle.wit",
-        include_str!("../../../../wit/v0.1/lifecycle.wit"),
+        include_str!("../../../../wit/v0.2/lifecycle.wit"),
     ),
     (
         "message-templating.wit",
-        include_str!("../../../../wit/v0.1/message-templating.wit"),
+        include_str!("../../../../wit/v0.2/message-templating.wit"),
     ),
     (
         "messages.wit",
-        include_str!("../../../../wit/v0.1/messages.wit"),
+        include_str!("../../../../wit/v0.2/messages.wit"),
     ),
     (
         "package.wit",
-        include_str!("../../../../wit/v0.1/package.wit"),
+        include_str!("../../../../wit/v0.2/package.wit"),
     ),
     (
         "send-validation.wit",
-        include_str!("../../../../wit/v0.1/send-validation.wit"),
+        include_str!("../../../../wit/v0.2/send-validation.wit"),
     ),
 ];
 
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_package_is_embedded_whole() {
-        let folder = fs::read_dir("../wit/v0.1").expect("the package");
+        let folder = fs::read_dir("../wit/v0.2").expect("the package");
         let files: BTreeMap<String, String> = folder
             .map(|entry| {
                 let path = entry.expect("an entry").path();

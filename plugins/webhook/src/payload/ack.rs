@@ -78,9 +78,10 @@ pub(super) fn acknowledgement<'a>(event: &'a wharf_plugin::Ack, me: &'a str) -> 
 
 fn ack(level: AckLevel) -> (i8, AckName) {
     match level {
-        AckLevel::Server => (1, AckName::Server),
         AckLevel::Device => (2, AckName::Device),
         AckLevel::Read => (3, AckName::Read),
         AckLevel::Played => (4, AckName::Played),
+        // The server's acknowledgement, which every level implies.
+        _ => (1, AckName::Server),
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn session_status<'a>(
     session: &'a str,
     at: u64,
 ) -> SessionStatus<'a> {
-    let status = status(change.after);
+    let status = status(&change.after);
     SessionStatus {
         name: session,
         status,
@@ -94,9 +94,8 @@ pub(super) fn qr(qr: &QrCode) -> Qr<'_> {
     }
 }
 
-fn status(state: SessionState) -> Status {
+fn status(state: &SessionState) -> Status {
     match state {
-        SessionState::Disconnected => Status::Stopped,
         SessionState::Loading | SessionState::Reconnecting | SessionState::Authenticated => {
             Status::Starting
         }
@@ -105,5 +104,7 @@ fn status(state: SessionState) -> Status {
         SessionState::AuthFailure | SessionState::Error | SessionState::MaxReconnectExceeded => {
             Status::Failed
         }
+        // Nothing is sent in a state that is not known here.
+        _ => Status::Stopped,
     }
 }

@@ -56,11 +56,7 @@ fn a_received_message_has_every_field_of_waha() {
 #[test]
 fn a_group_message_names_who_wrote_it() {
     let mut message = inbound();
-    message.chat = Address {
-        chat: "12036304@g.us".into(),
-        pn: None,
-        lid: None,
-    };
+    message.chat = Address::new("12036304@g.us");
     message.reply_to = Some("3EB0BB".into());
     let payload = &told(&["*"], &received(message)).unwrap()["payload"];
     assert_eq!(
@@ -101,14 +97,10 @@ fn own_messages_are_from_the_account() {
 #[test]
 fn files_and_places_are_described() {
     let mut message = inbound();
-    message.content = Content::Media(Media {
-        kind: MediaKind::Voice,
-        mime_type: "audio/ogg".into(),
-        size_bytes: 9,
-        sha256: vec![0xAB],
-        file_name: None,
-        caption: Some("listen".into()),
-    });
+    let mut file = Media::new(MediaKind::Voice, "audio/ogg").caption("listen");
+    file.size_bytes = 9;
+    file.sha256 = vec![0xAB];
+    message.content = Content::Media(file);
     let payload = &told(&["*"], &received(message.clone())).unwrap()["payload"];
     assert_eq!(
         (
@@ -122,11 +114,7 @@ fn files_and_places_are_described() {
         (&payload["_data"]["type"], &payload["_data"]["sha256"]),
         (&json!("ptt"), &json!("ab"))
     );
-    message.content = Content::Location(Location {
-        latitude: 52.5,
-        longitude: -13.0,
-        name: None,
-    });
+    message.content = Content::Location(Location::new(52.5, -13.0));
     let payload = &told(&["*"], &received(message)).unwrap()["payload"];
     assert_eq!(
         payload["location"],
@@ -141,31 +129,18 @@ fn kinds_that_name_another_message_say_which() {
         message.content = content;
         told(&["*"], &received(message)).unwrap()["payload"].clone()
     };
-    let target = || "3EB0BB".to_owned();
-    let payload = told_of(Content::Reaction(Reaction {
-        target: target(),
-        emoji: "👍".into(),
-    }));
+    let payload = told_of(Content::Reaction(Reaction::new("3EB0BB", "👍")));
     assert_eq!(
         (&payload["reaction"], &payload["body"]),
         (&json!({"text": "👍", "messageId": "3EB0BB"}), &json!(""))
     );
-    let text = Text {
-        body: "better".into(),
-        ..Text::default()
-    };
-    let payload = told_of(Content::Edit(Edit {
-        target: target(),
-        text,
-    }));
+    let text = Text::new("better");
+    let payload = told_of(Content::Edit(Edit::new("3EB0BB", text)));
     assert_eq!(
         (&payload["editedMessageId"], &payload["body"]),
         (&json!("3EB0BB"), &json!("better"))
     );
-    let payload = told_of(Content::Delete(Delete {
-        target: target(),
-        for_everyone: true,
-    }));
+    let payload = told_of(Content::Delete(Delete::new("3EB0BB", true)));
     assert_eq!(
         (
             &payload["revokedMessageId"],
@@ -178,20 +153,13 @@ fn kinds_that_name_another_message_say_which() {
 #[test]
 fn cards_and_polls_are_described() {
     let mut message = inbound();
-    message.content = Content::Contact(Contact {
-        display_name: "Ada".into(),
-        vcard: "BEGIN:VCARD".into(),
-    });
+    message.content = Content::Contact(Contact::new("Ada", "BEGIN:VCARD"));
     let payload = &told(&["*"], &received(message.clone())).unwrap()["payload"];
     assert_eq!(
         (&payload["vCards"], &payload["_data"]["vcardFormattedName"]),
         (&json!(["BEGIN:VCARD"]), &json!("Ada"))
     );
-    message.content = Content::Poll(Poll {
-        question: "When?".into(),
-        options: vec!["now".into(), "later".into()],
-        selectable: 1,
-    });
+    message.content = Content::Poll(Poll::new("When?", vec!["now".into(), "later".into()], 1));
     let payload = &told(&["*"], &received(message)).unwrap()["payload"];
     assert_eq!(
         payload["poll"],
@@ -244,7 +212,7 @@ fn session_states_become_wahas_five() {
             "auth_failure" | "error" | "max_reconnect_exceeded" => "FAILED",
             other => panic!("{other}"),
         };
-        let payload = &told(&["*"], &state(state_now)).unwrap()["payload"];
+        let payload = &told(&["*"], &state(state_now.clone())).unwrap()["payload"];
         assert_eq!(
             (
                 &payload["status"],

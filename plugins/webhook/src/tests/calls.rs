@@ -1,7 +1,7 @@
 //! Tests of the call itself: its signature, its secrets and its retries.
 
 use wharf_plugin::{
-    AttemptResult, CallContext, Error, HttpResponse, Judgement, Notifier,
+    AttemptResult, Error, HttpResponse, Judgement, Notifier,
     testing::{Host, json},
 };
 
@@ -16,11 +16,9 @@ fn the_call_is_signed_over_the_bytes_it_sends() {
         "name": "a", "url": "https://example.com/hook", "hmac_secret": "HMAC_KEY", "timeout_seconds": 20,
         "headers": {"X-Source": "wharf"}, "secret_headers": {"Authorization": "TOKEN"},
     }]));
-    let ctx = CallContext {
-        traceparent: "00-a-b-01".into(),
-        attempt: 2,
-        ..host.call("d1")
-    };
+    let mut ctx = host.call("d1");
+    ctx.traceparent = "00-a-b-01".into();
+    ctx.attempt = 2;
     let request = plugin.request(&ctx, "a", &sent()).unwrap();
     assert_eq!(
         (
@@ -45,17 +43,9 @@ fn the_call_is_signed_over_the_bytes_it_sends() {
         request.headers,
         want.map(|(name, value)| (name.to_owned(), value.to_owned()))
     );
-    let again = plugin
-        .request(
-            &CallContext {
-                attempt: 3,
-                now: NOON + 60_000,
-                ..ctx
-            },
-            "a",
-            &sent(),
-        )
-        .unwrap();
+    ctx.attempt = 3;
+    ctx.now = NOON + 60_000;
+    let again = plugin.request(&ctx, "a", &sent()).unwrap();
     assert_eq!(
         again.body, request.body,
         "the body is the same on every attempt"
@@ -102,10 +92,7 @@ fn each_target_has_its_own_retries() {
         {"name": "a", "url": "https://e.com/"},
         {"name": "b", "url": "https://e.com/", "retry": {"policy": "constant", "delay_seconds": 7, "attempts": 2}},
     ]));
-    let down = AttemptResult::Answered(HttpResponse {
-        status: 503,
-        ..HttpResponse::default()
-    });
+    let down = AttemptResult::Answered(HttpResponse::new(503));
     assert_eq!(
         plugin.judge(&host.call("d1"), "a", &down),
         Ok(Judgement::RetryAfter(2000))

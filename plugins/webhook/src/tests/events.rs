@@ -105,9 +105,10 @@ fn targets_hear_of_their_sessions_alone() {
         {"name": "shops", "url": "https://example.com/2", "sessions": ["shop-*"]},
         {"name": "acks", "url": "https://example.com/3", "events": ["message.ack"]},
     ]));
-    let at = |session: &str| CallContext {
-        session: session.into(),
-        ..host.call("e")
+    let at = |session: &str| {
+        let mut ctx = host.call("e");
+        ctx.session = session.into();
+        ctx
     };
     assert_eq!(
         plugin.route(&at("shop-1"), &sent()).unwrap(),

@@ -6,7 +6,7 @@
 
 #[cfg(target_family = "wasm")]
 mod guest {
-    wit_bindgen::generate!({ path: "../../wit/v0.1", world: "validator" });
+    wit_bindgen::generate!({ path: "../../wit/v0.2", world: "validator" });
 
     use exports::wharf::plugin::{
         lifecycle::{self, ConfigIssue, PluginInfo},
@@ -24,6 +24,7 @@ mod guest {
                 description: "cannot say what it wants".into(),
                 config_schema,
                 events: vec![],
+                extra: vec![],
             }
         }
 

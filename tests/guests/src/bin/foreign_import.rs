@@ -7,10 +7,10 @@
 #[cfg(target_family = "wasm")]
 mod guest {
     wit_bindgen::generate!({
-        path: "../../wit/v0.1",
+        path: "../../wit/v0.2",
         inline: "package test:guests;
             interface telepathy { read-mind: func() -> string; }
-            world guest { import telepathy; export wharf:plugin/lifecycle@0.1.0; export wharf:plugin/send-validation@0.1.0; }",
+            world guest { import telepathy; export wharf:plugin/lifecycle@0.2.0; export wharf:plugin/send-validation@0.2.0; }",
         world: "test:guests/guest",
         generate_all,
     });
@@ -31,6 +31,7 @@ mod guest {
                 description,
                 config_schema: None,
                 events: vec![],
+                extra: vec![],
             }
         }
 

@@ -10,12 +10,14 @@
 
 #[cfg(target_family = "wasm")]
 mod guest {
-    wit_bindgen::generate!({ path: "../../wit/v0.1", world: "everything" });
+    wit_bindgen::generate!({ path: "../../wit/v0.2", world: "everything" });
 
     use exports::wharf::plugin::{
         event_notification::{self, AttemptResult, Envelope, Event, HttpRequest, Judgement},
         lifecycle::{self, ConfigIssue, PluginInfo},
-        message_templating::{self, RenderError, RenderRequest, TemplateInfo, Value, Variable},
+        message_templating::{
+            self, RenderError, RenderRequest, Rendered, TemplateInfo, Value, Variable,
+        },
         send_validation::{self, CallContext, Error, OutboundMessage, Rejection, Verdict},
     };
     use wharf::plugin::messages::{Content, Text};
@@ -31,6 +33,7 @@ mod guest {
                 description: "behaves well".into(),
                 config_schema: None,
                 events,
+                extra: vec![],
             }
         }
 
@@ -47,6 +50,7 @@ mod guest {
                         code: "forbidden_word".into(),
                         reason: "it says what may not be said".into(),
                         retry_after_ms: Some(1500),
+                        extra: vec![],
                     })
                 }
                 _ => Verdict::Allow,
@@ -65,16 +69,20 @@ mod guest {
                 name: "greeting".into(),
                 locales: vec!["en".into()],
                 variables,
+                extra: vec![],
             }]
         }
 
-        fn render(_: CallContext, request: RenderRequest) -> Result<Content, RenderError> {
+        fn render(_: CallContext, request: RenderRequest) -> Result<Rendered, RenderError> {
             match request.variables.iter().find(|(name, _)| name == "who") {
-                Some((_, Value::Text(who))) => Ok(Content::Text(Text {
-                    body: format!("Hello {who}"),
-                    mentions: vec![],
-                    preview_links: false,
-                })),
+                Some((_, Value::Text(who))) => Ok(Rendered {
+                    content: Content::Text(Text {
+                        body: format!("Hello {who}"),
+                        mentions: vec![],
+                        preview_links: false,
+                    }),
+                    extra: vec![],
+                }),
                 Some(_) => Err(RenderError::BadVariable((
                     "who".into(),
                     "must be a text".into(),
@@ -123,6 +131,7 @@ mod guest {
                 headers,
                 body,
                 timeout_ms: Some(700),
+                extra: vec![],
             })
         }
 

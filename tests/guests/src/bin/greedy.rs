@@ -7,7 +7,7 @@
 
 #[cfg(target_family = "wasm")]
 mod guest {
-    wit_bindgen::generate!({ path: "../../wit/v0.1", world: "validator" });
+    wit_bindgen::generate!({ path: "../../wit/v0.2", world: "validator" });
 
     use std::{hint::black_box, time::Duration};
 
@@ -30,6 +30,7 @@ mod guest {
                 description: "takes everything".into(),
                 config_schema: None,
                 events: vec![],
+                extra: vec![],
             }
         }
 

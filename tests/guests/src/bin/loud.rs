@@ -11,7 +11,7 @@
 
 #[cfg(target_family = "wasm")]
 mod guest {
-    wit_bindgen::generate!({ path: "../../wit/v0.1", world: "notifier" });
+    wit_bindgen::generate!({ path: "../../wit/v0.2", world: "notifier" });
 
     use std::sync::OnceLock;
 
@@ -40,6 +40,7 @@ mod guest {
                 description: "says too much".into(),
                 config_schema: Some(schema.into()),
                 events: vec!["*".into()],
+                extra: vec![],
             }
         }
 
@@ -88,6 +89,7 @@ mod guest {
                 headers: vec![],
                 body: format!("{target} {}", envelope.id).into_bytes(),
                 timeout_ms: None,
+                extra: vec![],
             };
             match (target.as_str(), behaviour) {
                 ("loud", "headers") => {

@@ -7,8 +7,8 @@
 #[cfg(target_family = "wasm")]
 mod guest {
     wit_bindgen::generate!({
-        path: "../../wit/v0.1",
-        inline: "package test:guests; world guest { export wharf:plugin/send-validation@0.1.0; }",
+        path: "../../wit/v0.2",
+        inline: "package test:guests; world guest { export wharf:plugin/send-validation@0.2.0; }",
         world: "test:guests/guest",
         generate_all,
     });

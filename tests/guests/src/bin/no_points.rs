@@ -7,8 +7,8 @@
 #[cfg(target_family = "wasm")]
 mod guest {
     wit_bindgen::generate!({
-        path: "../../wit/v0.1",
-        inline: "package test:guests; world guest { export wharf:plugin/lifecycle@0.1.0; }",
+        path: "../../wit/v0.2",
+        inline: "package test:guests; world guest { export wharf:plugin/lifecycle@0.2.0; }",
         world: "test:guests/guest",
         generate_all,
     });
@@ -25,6 +25,7 @@ mod guest {
                 description: "has no extension point".into(),
                 config_schema: None,
                 events: vec![],
+                extra: vec![],
             }
         }
 

@@ -10,7 +10,7 @@
 
 #[cfg(target_family = "wasm")]
 mod guest {
-    wit_bindgen::generate!({ path: "../../wit/v0.1", world: "validator" });
+    wit_bindgen::generate!({ path: "../../wit/v0.2", world: "validator" });
 
     use std::{
         fmt::Display,
@@ -52,6 +52,7 @@ mod guest {
                 description: "misbehaves".into(),
                 config_schema: Some(schema.into()),
                 events: vec![],
+                extra: vec![],
             }
         }
 
@@ -228,6 +229,7 @@ mod guest {
             code: code.into(),
             reason: reason.into(),
             retry_after_ms: None,
+            extra: vec![],
         })
     }
 

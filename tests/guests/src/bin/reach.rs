@@ -97,11 +97,7 @@ mod guest {
 
     impl Templater for Reach {
         fn templates(&self) -> Vec<TemplateInfo> {
-            vec![TemplateInfo {
-                name: "reach".into(),
-                locales: vec![],
-                variables: vec![],
-            }]
+            vec![TemplateInfo::new("reach")]
         }
 
         fn render(&self, _: &CallContext, _: &RenderRequest) -> Result<Content, RenderError> {
@@ -121,13 +117,7 @@ mod guest {
         }
 
         fn request(&self, _: &CallContext, _: &str, _: &Envelope) -> Result<HttpRequest, Error> {
-            Ok(HttpRequest {
-                method: "POST".into(),
-                url: "https://nobody.example/".into(),
-                headers: vec![],
-                body: self.seen().into_bytes(),
-                timeout_ms: None,
-            })
+            Ok(HttpRequest::new("POST", "https://nobody.example/").body(self.seen()))
         }
 
         fn judge(&self, _: &CallContext, _: &str, _: &AttemptResult) -> Result<Judgement, Error> {

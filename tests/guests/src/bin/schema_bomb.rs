@@ -7,7 +7,7 @@
 
 #[cfg(target_family = "wasm")]
 mod guest {
-    wit_bindgen::generate!({ path: "../../wit/v0.1", world: "validator" });
+    wit_bindgen::generate!({ path: "../../wit/v0.2", world: "validator" });
 
     use exports::wharf::plugin::{
         lifecycle::{self, ConfigIssue, PluginInfo},
@@ -35,6 +35,7 @@ mod guest {
                 description: "wants more than can be said".into(),
                 config_schema,
                 events: vec![],
+                extra: vec![],
             }
         }
 

@@ -6,7 +6,7 @@
 
 #[cfg(target_family = "wasm")]
 mod guest {
-    wit_bindgen::generate!({ path: "wit-0.2", world: "validator" });
+    wit_bindgen::generate!({ path: "wit-0.3", world: "validator" });
 
     use exports::wharf::plugin::{lifecycle, send_validation};
 

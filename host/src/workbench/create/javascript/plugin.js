@@ -2,7 +2,7 @@
 //
 // An instance serves one call: `configure` is called first in each.
 
-import { log } from "wharf:plugin/log@0.1.0";
+import { log } from "wharf:plugin/log@0.2.0";
 
 const SCHEMA = {
   type: "object",
@@ -33,6 +33,7 @@ export const lifecycle = {
       description: "@SUMMARY@",
       configSchema: JSON.stringify(SCHEMA),
       events: [],
+      extra: [],
     };
   },
 
@@ -54,6 +55,6 @@ export const sendValidation = {
       return { tag: "allow" };
     }
     log("info", "stopped a message", [["session", context.session]]);
-    return { tag: "reject", val: { code: "banned_word", reason: "the message contains a banned word" } };
+    return { tag: "reject", val: { code: "banned_word", reason: "the message contains a banned word", extra: [] } };
   },
 };

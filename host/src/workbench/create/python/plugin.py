@@ -23,7 +23,7 @@ WORDS: list[str] = []
 
 class Lifecycle(exports.Lifecycle):
     def describe(self) -> PluginInfo:
-        return PluginInfo("@NAME@", "0.1.0", "@SUMMARY@", json.dumps(SCHEMA), [])
+        return PluginInfo("@NAME@", "0.1.0", "@SUMMARY@", json.dumps(SCHEMA), [], [])
 
     # Raises a list of issues, each with the JSON Pointer of the key that is wrong.
     def configure(self, config: str) -> None:
@@ -45,5 +45,5 @@ class SendValidation(exports.SendValidation):
                 return Verdict_Allow()
         if any(word in body.casefold() for word in WORDS):
             log.log(log.Level.INFO, "stopped a message", [("session", ctx.session)])
-            return Verdict_Reject(Rejection("banned_word", "the message contains a banned word", None))
+            return Verdict_Reject(Rejection("banned_word", "the message contains a banned word", None, []))
         return Verdict_Allow()

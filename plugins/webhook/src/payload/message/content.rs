@@ -162,7 +162,7 @@ pub(super) fn of(content: &Content) -> (OfKind<'_>, DataOfKind<'_>) {
                 ..message
             };
             let data = DataOfKind {
-                kind: kind(media.kind),
+                kind: kind(&media.kind),
                 size: Some(media.size_bytes),
                 sha256: Some(hex::encode(&media.sha256)),
                 ..data
@@ -264,17 +264,20 @@ pub(super) fn of(content: &Content) -> (OfKind<'_>, DataOfKind<'_>) {
             };
             (message, data)
         }
+        _ => (message, data),
     }
 }
 
 /// WhatsApp Web's name of a kind of media.
-fn kind(kind: MediaKind) -> &'static str {
+fn kind(kind: &MediaKind) -> &str {
     match kind {
         MediaKind::Image => "image",
         MediaKind::Video => "video",
         MediaKind::Audio => "audio",
         MediaKind::Voice => "ptt",
-        MediaKind::Document => "document",
         MediaKind::Sticker => "sticker",
+        MediaKind::Other(name) => name,
+        // As the bridge names it.
+        _ => "document",
     }
 }
