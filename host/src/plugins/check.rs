@@ -135,11 +135,23 @@ pub(super) fn interfaces(
         .imports(engine)
         .map(|(name, _)| name.to_owned())
         .collect();
-    let mut named: Vec<Exported<'_>> = Vec::new();
     for name in &imports {
         versioned(name)?;
     }
-    for name in &exports {
+    let exported = exported(&exports)?;
+    let known = |name: &String| name.starts_with(PACKAGE) || name.starts_with("wasi:");
+    match imports.iter().find(|name| !known(name)) {
+        Some(name) => Err(format!(
+            "it imports {name}, which this gateway does not provide"
+        )),
+        None => Ok(exported),
+    }
+}
+
+/// The interfaces of the package among the exports of a component, all of one line.
+fn exported(exports: &[String]) -> Result<ExportedInterfaces, String> {
+    let mut named: Vec<Exported<'_>> = Vec::new();
+    for name in exports {
         let Some(export) = versioned(name)? else {
             if name.starts_with(PACKAGE) {
                 return Err(format!("it exports {name} without a version; {}", served()));
@@ -185,13 +197,7 @@ pub(super) fn interfaces(
             points::names()
         ));
     }
-    let known = |name: &String| name.starts_with(PACKAGE) || name.starts_with("wasi:");
-    match imports.iter().find(|name| !known(name)) {
-        Some(name) => Err(format!(
-            "it imports {name}, which this gateway does not provide"
-        )),
-        None => Ok(ExportedInterfaces { line, named }),
-    }
+    Ok(ExportedInterfaces { line, named })
 }
 
 /// An interface of the package that a component exports or imports.
@@ -372,6 +378,64 @@ mod tests {
                 unread_settings(&entry(text), &both).is_empty(),
                 "both: {text}"
             );
+        }
+    }
+
+    #[test]
+    fn the_interfaces_of_a_plugin_belong_to_one_line_that_is_served() {
+        let of = |names: &[&str]| {
+            let names: Vec<String> = names
+                .iter()
+                .map(|name| {
+                    name.strip_prefix("./")
+                        .map_or_else(|| format!("{PACKAGE}{name}"), |foreign| foreign.to_owned())
+                })
+                .collect();
+            exported(&names)
+        };
+        for (names, line) in [
+            (
+                &["lifecycle@0.1.0", "send-validation@0.1.4", "calls@0.1.0"][..],
+                Line::V0_1,
+            ),
+            (
+                &[
+                    "event-notification@0.2.0",
+                    "lifecycle@0.2.0",
+                    "./wasi:cli/run@0.2.3",
+                ],
+                Line::V0_2,
+            ),
+        ] {
+            assert_eq!(of(names).expect("one line").line, line, "{names:?}");
+        }
+        for (names, words) in [
+            (
+                &["lifecycle@0.2.0", "send-validation@0.1.0"][..],
+                "lifecycle of line 0.2 and send-validation of line 0.1",
+            ),
+            (
+                &[
+                    "lifecycle@0.2.0",
+                    "send-validation@0.2.0",
+                    "send-validation@0.1.0",
+                ],
+                "in two versions",
+            ),
+            (
+                &["lifecycle@0.3.0"],
+                "it was built for wharf:plugin/lifecycle@0.3.0; this gateway speaks 0.1.x and 0.2.x",
+            ),
+            (&["lifecycle"], "without a version"),
+            (&["lifecycle@0.2.0"], "no extension point"),
+            (
+                &["send-validation@0.2.0"],
+                "does not export wharf:plugin/lifecycle",
+            ),
+            (&["lifecycle@0.2.0", "telepathy@0.2.0"], "never calls"),
+        ] {
+            let error = of(names).expect_err("refused");
+            assert!(error.contains(words), "{names:?}: {error}");
         }
     }
 

@@ -254,7 +254,7 @@ mod glue {
     /// Payloads whose fields have the same names as in the contract, each with the way its fields
     /// are converted.
     macro_rules! payloads {
-        ($($Name:ident { $($field:ident $(=> $convert:expr)?),+ $(,)? })+) => {
+        ($($Name:ident { $($field:ident $(=> $convert:path)?),+ $(,)? })+) => {
             $(impl From<event_notification::$Name> for $Name {
                 fn from(
                     event_notification::$Name { $($field),+ }: event_notification::$Name,
@@ -264,7 +264,7 @@ mod glue {
             })+
         };
         (@ $field:ident) => { $field.into() };
-        (@ $field:ident, $convert:expr) => { $convert($field) };
+        (@ $field:ident, $convert:path) => { $convert($field) };
     }
     payloads! {
         SessionChange { before, after, reason }
@@ -277,7 +277,7 @@ mod glue {
         Notices { notices }
         Relinked {
             previous,
-            account => |account: Option<event_notification::Account>| account.map(Into::into),
+            account => known,
             held_messages,
             held_recipients,
         }
@@ -291,7 +291,7 @@ mod glue {
             id,
             at,
             kind,
-            account => |account: Option<event_notification::Account>| account.map(Into::into),
+            account => known,
             metadata,
             gateway,
             replayed,
@@ -299,6 +299,10 @@ mod glue {
             extra => Extra,
         }
         HttpResponse { status, headers, body, extra => Extra }
+    }
+
+    fn known(account: Option<event_notification::Account>) -> Option<Account> {
+        account.map(Into::into)
     }
 
     /// Events with a payload of their own.

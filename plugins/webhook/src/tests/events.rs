@@ -1,7 +1,7 @@
 //! Tests of which target gets which event, and under which name.
 
 use wharf_plugin::{
-    AckLevel, CallContext, Envelope, Notifier, SessionState,
+    AckLevel, Envelope, Notifier, SessionState,
     testing::{Host, json},
 };
 
