@@ -10,6 +10,8 @@ pub mod config;
 pub mod egress;
 pub mod events;
 pub mod files;
+#[cfg(test)]
+mod fuzz;
 pub mod gateway;
 pub mod model;
 pub mod outbox;

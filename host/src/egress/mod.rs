@@ -7,6 +7,8 @@
 
 mod addresses;
 mod client;
+#[cfg(test)]
+mod fuzz;
 mod grant;
 mod limits;
 

@@ -22,6 +22,7 @@ use sha2::Sha256;
 use tracing::{debug, warn};
 use wasmtime::{Engine, component::Component};
 
+use super::compile_cost;
 use crate::files::{self, Exposed, Fresh};
 
 const KEY: &str = "key";
@@ -104,6 +105,7 @@ impl Cache {
         if let Some(found) = self.find(engine, sha256) {
             return Ok(found);
         }
+        compile_cost::check(bytes).map_err(wasmtime::Error::msg)?;
         let compiled = Component::from_binary(engine, bytes)?;
         if self.key.is_none() {
             return Ok(compiled);

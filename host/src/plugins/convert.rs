@@ -241,6 +241,20 @@ impl From<&InboundMessage> for messages::InboundMessage {
     }
 }
 
+/// Why a content that a plugin returned cannot be kept or sent; none if it can. A location that is not
+/// a number cannot be written as JSON, so its message could never be read again.
+pub(super) fn unusable(content: &Content) -> Option<&'static str> {
+    match content {
+        Content::Location(location)
+            if !(-90.0..=90.0).contains(&location.latitude)
+                || !(-180.0..=180.0).contains(&location.longitude) =>
+        {
+            Some("it returned a location that is not on the earth")
+        }
+        _ => None,
+    }
+}
+
 /// The description of an error that a plugin returned. Its kind has no other effect.
 pub(super) fn failure(error: calls::Error) -> PluginText {
     let reason = match error {

@@ -3,7 +3,10 @@
 use std::{
     fmt,
     panic::AssertUnwindSafe,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -269,10 +272,12 @@ impl Plugin {
             state.stderr.clone(),
             Arc::clone(&state.storage),
         );
+        let made = AtomicBool::new(false);
         let inner = Box::pin(async {
             let mut store = self.store(state);
             let fresh = Instant::now();
             let instance = self.pre.instantiate_async(&mut store).await?;
+            made.store(true, Ordering::Relaxed);
             if let Some(observation) = &observation {
                 observation.instantiated(fresh.elapsed());
             }
@@ -328,7 +333,7 @@ impl Plugin {
             )),
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) => {
-                let (kind, mut detail) = classify(&error);
+                let (kind, mut detail) = classify(&error, made.load(Ordering::Relaxed));
                 if let Some(place) = stderr.place() {
                     detail = format!("{detail}, at {place}");
                 }
@@ -378,7 +383,10 @@ fn probe_subject() -> Subject {
     }
 }
 
-fn classify(error: &wasmtime::Error) -> (FailureKind, String) {
+/// What an error of a call means. `made`: the call has an instance. From then on everything that
+/// fails is the plugin's doing, also what has no place in its code: an answer that is not UTF-8, that
+/// lies outside of its memory, or that is larger than [`MAX_OUTPUT`].
+fn classify(error: &wasmtime::Error, made: bool) -> (FailureKind, String) {
     if let Some(full) = error.downcast_ref::<PoolConcurrencyLimitError>() {
         return (FailureKind::Busy, full.to_string());
     }
@@ -398,6 +406,12 @@ fn classify(error: &wasmtime::Error) -> (FailureKind, String) {
     // refuses by trapping.
     if error.downcast_ref::<WasmBacktrace>().is_some() {
         return (FailureKind::Trapped, error.root_cause().to_string());
+    }
+    if made {
+        return (
+            FailureKind::Failed,
+            format!("its answer cannot be used: {}", error.root_cause()),
+        );
     }
     (FailureKind::Host, format!("{error:#}"))
 }

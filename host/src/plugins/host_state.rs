@@ -23,7 +23,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use super::{
     bindings::wharf::plugin::{calls, kv, log, messages, secrets},
     engine::{CALL_INSTANCES, CALL_MEMORIES, CALL_TABLES, CpuMeter},
-    http::{HttpAccess, Requests},
+    http::{HttpAccess, MAX_FIELDS_BYTES, Requests},
     log_lines::LogLines,
     observe::Observation,
     ports::{KvError, KvSpace, KvStore},
@@ -31,6 +31,10 @@ use super::{
     stderr::Stderr,
     trace::Trace,
 };
+
+/// The most handles of one instance. What a handle stands for is in the gateway's memory: at most
+/// [`MAX_FIELDS_BYTES`] of headers, or a part of a request's body.
+const MAX_HANDLES: usize = 1024;
 
 /// The capabilities granted to a plugin instance.
 #[derive(Clone)]
@@ -55,7 +59,7 @@ pub(super) struct HostState {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     requests: Requests,
-    refusals: Refusals,
+    pub(super) refusals: Refusals,
     capabilities: Capabilities,
     log: LogLines,
     pub(super) stderr: Stderr,
@@ -75,16 +79,13 @@ impl HostState {
     ) -> Self {
         let now = Duration::from_millis(context.now);
         let refusals = Refusals::new(plugin);
-        let socket_refusals = refusals.clone();
         let stderr = Stderr::default();
         let seed: [u8; 32] = Sha256::digest(&context.call_id).into();
         let wasi = WasiCtxBuilder::new()
-            // A socket can be made and reaches nothing: each address is refused here, so that the
-            // operator is told of it.
-            .socket_addr_check(move |_, _| {
-                socket_refusals.report("socket");
-                Box::pin(async { false })
-            })
+            // The functions that make sockets are replaced by ones that tell the operator; see
+            // `sockets`.
+            .allow_tcp(false)
+            .allow_udp(false)
             .allow_ip_name_lookup(false)
             .max_random_size(1 << 16)
             .secure_random(StdRng::from_seed(seed))
@@ -102,11 +103,14 @@ impl HostState {
             Duration::from_millis(context.budget_ms.into()),
         );
         let mut table = ResourceTable::new();
-        table.set_max_capacity(1024);
+        table.set_max_capacity(MAX_HANDLES);
+        // Headers are in the gateway's memory and not in the plugin's.
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(MAX_FIELDS_BYTES);
         Self {
             table,
             wasi,
-            http: WasiHttpCtx::new(),
+            http,
             requests,
             refusals,
             capabilities,

@@ -22,6 +22,11 @@ use crate::egress::{
     TimeLimits, Unreachable, sets_only_gateway,
 };
 
+/// The most bytes of the headers that a plugin puts together, as the gateway keeps them in memory.
+pub(super) const MAX_FIELDS_BYTES: usize = 2 * MAX_HEADER_BYTES;
+/// The most bytes that the gateway holds of a body before its request is made: a plugin can begin
+/// hundreds of requests and finish none.
+const BODY_PART: usize = 16 << 10;
 /// The most bytes of an answer's body.
 const MAX_ANSWER: usize = 1 << 20;
 /// The longest time before the end of a call at which its requests end.
@@ -119,6 +124,10 @@ impl WasiHttpHooks for Requests {
     fn forbidden_header_filter(&mut self) -> wasmtime_wasi_http::ForbiddenHeaderFilter {
         // The length is compared with the body before the request gets here.
         Arc::new(|name: &HeaderName| *name != CONTENT_LENGTH && sets_only_gateway(name.as_str()))
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_PART
     }
 
     /// The client sets it from the URL.

@@ -26,8 +26,15 @@ use super::{
     quarantine::{News, Quarantine},
     schema,
     slots::Slots,
+    sockets,
+    text::MAX_NAME,
 };
 use crate::{config, egress::Client, files};
+
+/// The most patterns of events of a plugin, and the most templates: every event and every request
+/// is compared with them, at the gateway's expense.
+const MAX_EVENTS: usize = 100;
+const MAX_TEMPLATES: usize = 1000;
 
 /// Why the plugins could not be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -300,6 +307,14 @@ impl Loader {
                 info.name
             ));
         }
+        if info.events.len() > MAX_EVENTS
+            || info.events.iter().any(|pattern| pattern.len() > MAX_NAME)
+        {
+            return Err(format!(
+                "it asks for events by {} patterns; at most {MAX_EVENTS} of {MAX_NAME} bytes each are compared with every event",
+                info.events.len()
+            ));
+        }
         let schema = info.config_schema;
         self.within("checking its config", move || {
             schema::check(schema.as_deref(), &config)
@@ -318,6 +333,12 @@ impl Loader {
             .await
             .map_err(|failure| format!("configure failed: {}", text(failure)))?;
         answer.map_err(|issues| convert::issues(&issues))?;
+        if templates.len() > MAX_TEMPLATES || templates.iter().any(|name| name.len() > MAX_NAME) {
+            return Err(format!(
+                "it has {} templates; at most {MAX_TEMPLATES} with names of {MAX_NAME} bytes each are compared with every request",
+                templates.len()
+            ));
+        }
         plugin.templates = templates;
         plugin.events = info
             .events
@@ -356,6 +377,7 @@ fn linker(engine: &PluginEngine) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::<HostState>::new(&engine.engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    sockets::refuse(&mut linker)?;
     calls::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     messages::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use jsonschema::PatternOptions;
 use serde_json::{Map, Value};
 
 /// The most bytes of a schema.
@@ -15,6 +16,10 @@ const MAX_BYTES: usize = 512 << 10;
 const MAX_PARTS: u64 = 100_000;
 /// The longest chain of references.
 const MAX_CHAIN: usize = 64;
+/// The most bytes of a compiled pattern.
+const MAX_PATTERN: usize = 2 << 20;
+/// A pattern counts as so many parts: there may be a hundred.
+const PATTERN_PARTS: u64 = MAX_PARTS / 100;
 /// The most mistakes of a configuration that are reported.
 const MAX_REPORTED: usize = 10;
 
@@ -37,7 +42,12 @@ pub(super) fn check(schema: Option<&str>, config: &Value) -> Result<(), String> 
     let schema: Value = serde_json::from_str(schema)
         .map_err(|error| format!("its config schema is not JSON: {error}"))?;
     measure(&schema).map_err(|reason| format!("its config schema {reason}"))?;
-    let validator = jsonschema::validator_for(&schema)
+    let patterns = PatternOptions::fancy_regex()
+        .size_limit(MAX_PATTERN)
+        .dfa_size_limit(MAX_PATTERN);
+    let validator = jsonschema::options()
+        .with_pattern_options(patterns)
+        .build(&schema)
         .map_err(|error| format!("its config schema is not a JSON Schema: {error}"))?;
     let wrong: Vec<String> = validator
         .iter_errors(config)
@@ -131,7 +141,7 @@ impl Measure<'_> {
         // part of a part.
         if parts.max(self.seen) > MAX_PARTS {
             Err(format!(
-                "has more than {MAX_PARTS} parts once its references are written out"
+                "has more than {MAX_PARTS} parts once its references are written out; a pattern counts as {PATTERN_PARTS}"
             ))
         } else {
             Ok(parts)
@@ -140,6 +150,7 @@ impl Measure<'_> {
 
     fn keyword(&mut self, key: &str, value: &Value, root: bool) -> Result<u64, String> {
         match (key, value) {
+            ("pattern", Value::String(_)) => Ok(PATTERN_PARTS),
             ("$ref", Value::String(to)) => self.reference(to),
             ("$dynamicRef" | "$recursiveRef", Value::String(_)) => {
                 Err(format!("uses {key}; only $ref is followed"))
@@ -152,8 +163,10 @@ impl Measure<'_> {
                 // A definition is only applied where something refers to it.
                 let inside = INSIDE.contains(&key) || matches!(key, "$defs" | "definitions");
                 self.deeper += usize::from(inside);
+                let patterns = if key == "patternProperties" { PATTERN_PARTS } else { 0 };
                 let parts = named.values().try_fold(1_u64, |sum, value| {
-                    Ok::<_, String>(sum.saturating_add(self.part(value, false)?))
+                    let part = self.part(value, false)?.saturating_add(patterns);
+                    Ok::<_, String>(sum.saturating_add(part))
                 });
                 self.deeper -= usize::from(inside);
                 parts

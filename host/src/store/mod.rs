@@ -17,6 +17,8 @@ mod error;
 mod events;
 mod file;
 mod forget;
+#[cfg(test)]
+mod fuzz;
 mod idempotency;
 mod inbound;
 mod kv;

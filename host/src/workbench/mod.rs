@@ -11,6 +11,8 @@ mod checking;
 mod compare;
 mod create;
 mod event;
+#[cfg(test)]
+mod fuzz;
 mod input;
 mod loaded;
 mod measure;

@@ -326,7 +326,7 @@ async fn an_opt_out_is_kept_though_it_could_not_be_written_at_first() {
 async fn headers_that_a_plugin_makes_for_itself_are_bounded_too() {
     let host = odd("fields", "").await;
     let (rejection, verdicts) = rejected(host.validate(&subject("odd"), text("hello")).await);
-    // Beyond 128 KiB of headers, wasi:http ends the call.
+    // Beyond 64 KiB of headers, wasi:http ends the call.
     assert_eq!(
         (rejection.code.as_str(), verdicts[0].verdict),
         ("plugin_failed", "trapped"),

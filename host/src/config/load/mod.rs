@@ -6,6 +6,8 @@
 mod check;
 mod environment;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
 
 use std::{fs, path::Path};

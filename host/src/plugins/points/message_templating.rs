@@ -15,6 +15,7 @@ use crate::{
     model::{ClientId, Content},
     plugins::{
         bindings::wharf::plugin::calls,
+        convert::unusable,
         guest::{Call, Plugin, Ready},
         host_state::HostState,
         lines::{
@@ -227,7 +228,13 @@ async fn render(
     };
     let read = |answer: Result<message_templating::Rendered, message_templating::RenderError>| {
         match answer {
-            Ok(rendered) => Ok(Ok(Content::from(rendered.content))),
+            Ok(rendered) => {
+                let content = Content::from(rendered.content);
+                match unusable(&content) {
+                    None => Ok(Ok(content)),
+                    Some(reason) => Err(plugin.invalid_answer(reason)),
+                }
+            }
             Err(message_templating::RenderError::Failed(error)) => {
                 Err(plugin.returned_error(error))
             }

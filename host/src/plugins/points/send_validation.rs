@@ -22,6 +22,7 @@ use crate::{
     model::{MessageId, OutboundMessage},
     plugins::{
         bindings::wharf::plugin::{calls, messages},
+        convert::unusable,
         guest::{Plugin, Ready},
         host_state::{HostState, Scene},
         lines::{
@@ -270,7 +271,7 @@ async fn ask(
 
 /// Why a plugin may not change the message like this; none when it may. The length of the new text
 /// is checked where the message is accepted, with the limits of the API.
-fn forbidden_change(
+pub(in crate::plugins) fn forbidden_change(
     may_modify: bool,
     message: &OutboundMessage,
     changed: &OutboundMessage,
@@ -289,14 +290,14 @@ fn forbidden_change(
     } else if changed.reply_to.as_ref().is_some_and(|reply| !is_id(reply)) {
         Some("it made the message answer something that is no message id")
     } else {
-        None
+        unusable(&changed.content)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Address, Content};
+    use crate::model::{Address, Content, Location};
 
     #[test]
     fn a_changed_message_has_the_bounds_of_a_callers() {
@@ -330,6 +331,18 @@ mod tests {
                     ..message.clone()
                 },
                 None,
+            ),
+            (
+                true,
+                OutboundMessage {
+                    content: Content::Location(Location {
+                        latitude: f64::NAN,
+                        longitude: 0.0,
+                        name: None,
+                    }),
+                    ..message.clone()
+                },
+                Some("earth"),
             ),
             (false, message.clone(), Some("may_modify")),
             (

@@ -1,5 +1,7 @@
 //! Key-value storage of the plugins.
 
+#[cfg(test)]
+mod fuzz;
 pub(super) mod operator;
 #[cfg(test)]
 mod tests;
@@ -22,7 +24,7 @@ const MAX_KEY: usize = 512;
 const MAX_VALUE: usize = 1 << 20;
 /// Maximum number of keys in one list.
 const MAX_LIST: u32 = 1000;
-const LIST: &str = "SELECT key FROM kv WHERE plugin = ?1 AND session = ?2 AND key > ?3 AND key >= ?4 AND key <= ?7 AND substr(key, 1, length(?4)) = ?4 \
+const LIST: &str = "SELECT key FROM kv WHERE plugin = ?1 AND session = ?2 AND key > ?3 AND key >= ?4 AND key <= ?7 AND substr(CAST(key AS BLOB), 1, length(CAST(?4 AS BLOB))) = CAST(?4 AS BLOB) \
                     AND (expires_at IS NULL OR expires_at > ?5) ORDER BY key LIMIT ?6";
 
 fn session(space: &KvSpace) -> String {
@@ -50,6 +52,10 @@ impl From<StoreError> for KvError {
 #[async_trait]
 impl KvStore for Store {
     async fn get(&self, space: &KvSpace, key: &str) -> Result<Option<(Vec<u8>, u64)>, KvError> {
+        // There is no such key. It must not get into the cache either, which counts keys.
+        if key.len() > MAX_KEY {
+            return Ok(None);
+        }
         let place = place(space, key);
         let value = match self.recent.find(&place) {
             Found::Kept(value) => value,
@@ -94,6 +100,9 @@ impl KvStore for Store {
     }
 
     async fn delete(&self, space: &KvSpace, key: &str) -> Result<(), KvError> {
+        if key.len() > MAX_KEY {
+            return Ok(());
+        }
         let delete = sqlx::query(DELETE);
         let delete = delete
             .bind(space.plugin.clone())
@@ -111,6 +120,9 @@ impl KvStore for Store {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Vec<String>, KvError> {
+        if prefix.len() > MAX_KEY {
+            return Ok(vec![]);
+        }
         // `LIKE` would ignore case and has wildcards. Instead the keys are a range of the index,
         // because SQLite compares text by bytes: every key with this prefix sorts before the prefix
         // followed by the highest characters.

@@ -46,7 +46,7 @@ pub(super) const USAGE: &str = "SELECT session, bytes - coalesce((SELECT sum(len
                      WHERE kv.plugin = kv_space.plugin AND kv.session = kv_space.session AND kv.expires_at <= ?2), 0) AS bytes \
                      FROM kv_space WHERE plugin = ?1 ORDER BY session";
 pub(super) const KEYS: &str = "SELECT key, length(value) AS bytes, version, expires_at FROM kv \
-                    WHERE plugin = ?1 AND session = ?2 AND key > ?3 AND key >= ?4 AND key <= ?7 AND substr(key, 1, length(?4)) = ?4 \
+                    WHERE plugin = ?1 AND session = ?2 AND key > ?3 AND key >= ?4 AND key <= ?7 AND substr(CAST(key AS BLOB), 1, length(CAST(?4 AS BLOB))) = CAST(?4 AS BLOB) \
                     AND (expires_at IS NULL OR expires_at > ?5) ORDER BY key LIMIT ?6";
 pub(super) const ENTRY: &str = "SELECT key, value, length(value) AS bytes, version, expires_at FROM kv \
                      WHERE plugin = ?1 AND session = ?2 AND key = ?3 AND (expires_at IS NULL OR expires_at > ?4)";
