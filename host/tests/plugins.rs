@@ -18,6 +18,8 @@ mod calls;
 mod capabilities;
 #[path = "plugins/grants.rs"]
 mod grants;
+#[path = "plugins/hostile/mod.rs"]
+mod hostile;
 #[path = "plugins/http.rs"]
 mod http;
 #[path = "plugins/kept.rs"]

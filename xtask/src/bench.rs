@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Command};
 
 use anyhow::{Result, bail};
 
-use crate::{cargo, packages, plugins, project, setup, step, test};
+use crate::{cargo, guests, packages, plugins, project, setup, step, test};
 
 const USAGE: &str = "cargo xtask bench <name>
 
@@ -13,11 +13,12 @@ const USAGE: &str = "cargo xtask bench <name>
   page [--rounds N] [--received N]    sends through the page and messages into one chat, beside whatsapp-web.js and a bare call
   chaos [--messages N] [--seed N]     8 clients that retry while gateway, browser, renderer and network fail
   soak [--minutes N] [--seed N]       3 sessions, messages both ways, a random fault every few seconds
+  hostile [--seconds N] [--callers N] a plugin that behaves well, alone and beside plugins that use all they may
   accept                              durable accepts per second, beside plain inserts and the Express peer
   criterion [options of criterion]    single parts of the gateway";
 
 /// Benchmarks of the running gateway; see `tests/bench`.
-const WHOLE: [&str; 5] = ["startup", "memory", "page", "chaos", "soak"];
+const WHOLE: [&str; 6] = ["startup", "memory", "page", "chaos", "soak", "hostile"];
 /// Benchmarks that also measure whatsapp-web.js.
 const WITH_PEER: [&str; 3] = ["startup", "memory", "page"];
 
@@ -61,6 +62,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     setup::tools()?;
     if WITH_PEER.contains(&name.as_str()) {
         test::install_peer()?;
+    }
+    if name == "hostile" {
+        guests::build("Guests that misbehave", &["wharf-test-guests".into()])?;
     }
     build()?;
     step::become_program(project::clean(Command::new(program("wharf-bench"))).args(args))

@@ -8,6 +8,7 @@ mod ci;
 mod demo;
 mod dist;
 mod faults;
+mod fuzz;
 mod guests;
 mod image;
 mod install;
@@ -51,6 +52,7 @@ const USAGE: &str = "cargo xtask <verb>
   install [--prefix <folder>]         puts `wharf` on the PATH, optimised, with plugins and configuration
   dist              an archive with gateway, plugins, unit and docs, in target/dist
   image --try       builds the image of the Dockerfile, runs it, links, sends, stops; --write: deploy/railway.Dockerfile
+  fuzz [--seconds N]                  changes configurations, components and values at random, for N seconds per target
   ci                every check before a change is merged: fmt, clippy, docs, js, test
   js                types of the bridge script, and lint of this repository's JavaScript
   python            builds the Python plugin of sdk/python and tries it in the gateway
@@ -88,6 +90,7 @@ fn run(args: &[String]) -> Result<()> {
             | "dist"
             | "install"
             | "image"
+            | "fuzz"
     );
     if let (false, Some(word)) = (takes_arguments, rest.first()) {
         bail!("{verb} has no argument {word:?}\n\n{USAGE}");
@@ -108,6 +111,7 @@ fn run(args: &[String]) -> Result<()> {
         "install" => install::run(rest),
         "image" => image::run(rest),
         "openapi" => openapi::run(rest),
+        "fuzz" => fuzz::run(rest),
         "ci" => ci::run(),
         "js" => js::run(),
         "picture" => picture::run(),

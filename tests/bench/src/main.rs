@@ -3,6 +3,7 @@
 //! target is met.
 
 mod chaos;
+mod hostile;
 mod machine;
 mod memory;
 mod ours;
@@ -56,6 +57,15 @@ enum Bench {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Measures a plugin that behaves well, alone and beside hostile ones.
+    Hostile {
+        /// How long each of both is measured, in seconds.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// Callers of each hostile plugin.
+        #[arg(long, default_value_t = 4)]
+        callers: usize,
+    },
     /// Sends messages in both directions during random faults.
     Soak {
         /// How long faults are caused.
@@ -74,6 +84,7 @@ async fn main() -> Result<ExitCode> {
         Bench::Memory { browser } => memory::run(browser.as_deref()).await?,
         Bench::Page { rounds, received } => page::run(rounds.max(1), received).await?,
         Bench::Chaos { messages, seed } => chaos::run(messages, seed).await?,
+        Bench::Hostile { seconds, callers } => hostile::run(seconds.max(1), callers).await?,
         Bench::Soak { minutes, seed } => soak::run(minutes, seed).await?,
     };
     println!("{result}");
