@@ -68,20 +68,9 @@ pub(super) async fn send(
     connection: &mut SqliteConnection,
     key: &Idempotency,
 ) -> Result<Option<Used>, StoreError> {
-    let sql = "SELECT fingerprint, written, outbox_id FROM idempotency WHERE scope = ? AND key = ?";
-    let Some(row) = sqlx::query(sql)
-        .bind(&key.scope)
-        .bind(&key.key)
-        .fetch_optional(connection)
-        .await?
-    else {
-        return Ok(None);
-    };
-    Ok(Some(if key.is_that_of(&row)? {
-        Used::Same(row.try_get("outbox_id")?)
-    } else {
-        Used::Other
-    }))
+    let sql =
+        "SELECT fingerprint, written, outbox_id AS id FROM idempotency WHERE scope = ? AND key = ?";
+    used(connection, sql, key).await
 }
 
 /// What a bulk order's key was used for, or `None` if the key is new.
@@ -90,6 +79,14 @@ pub(super) async fn order(
     key: &Idempotency,
 ) -> Result<Option<Used>, StoreError> {
     let sql = "SELECT fingerprint, written, id FROM bulk WHERE scope = ? AND key = ?";
+    used(connection, sql, key).await
+}
+
+async fn used(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    key: &Idempotency,
+) -> Result<Option<Used>, StoreError> {
     let Some(row) = sqlx::query(sql)
         .bind(&key.scope)
         .bind(&key.key)
