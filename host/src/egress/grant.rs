@@ -40,6 +40,17 @@ pub struct Refused {
 }
 
 impl HttpGrant {
+    /// Why a call of this URL would be refused, as far as can be said without the network; none if
+    /// it would be made. A name that resolves to a private address is refused only then.
+    #[must_use]
+    pub fn refusal(&self, url: &str) -> Option<String> {
+        match Url::parse(url) {
+            Ok(url) => self.check(&url).err().map(|refused| refused.why),
+            // Without the URL, which may contain a secret.
+            Err(error) => Some(format!("the request has no URL that can be read: {error}")),
+        }
+    }
+
     /// Checks the origin of a URL, and its host if that is an address. A name is checked when it is
     /// resolved.
     pub(super) fn check(&self, url: &Url) -> Result<(), Refused> {

@@ -146,6 +146,9 @@ async fn notified(loaded: &Loaded, subject: &Subject, input: &EventInput) -> Ans
         let result = async {
             let request = host.request(name, subject, target, &input.envelope).await?;
             shown["request"] = requested(&request);
+            if let Some(why) = request.allowed.refusal(&request.url) {
+                shown["refused"] = why.into();
+            }
             host.judge(name, subject, target, &input.attempt).await
         };
         match result.await {

@@ -87,6 +87,12 @@ fn a_template_and_an_event_are_given_to_their_extension_points() {
     let target = &answers[2]["targets"][0];
     assert_eq!(target["target"], "here");
     assert_eq!(target["request"]["url"], "https://hooks.example.org/in");
+    assert!(
+        target["refused"]
+            .as_str()
+            .is_some_and(|why| why.contains("https://hooks.example.org is not granted")),
+        "{target}"
+    );
     assert_eq!(
         target["request"]["body"],
         "message.received here default hi team=blue"
