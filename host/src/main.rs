@@ -18,7 +18,7 @@ use wharf::{
     api, browser,
     cli::{Authoring, Cli, Command, Deliveries, Keys, Kv, Plugin, Profile, Replay},
     config::{self, Config, Scope, Sources},
-    gateway::{Gateway, check, deliveries, doctor, health, kv, profiles, replay},
+    gateway::{Gateway, candidate, check, deliveries, doctor, health, kv, profiles, replay},
     model::ClientId,
     telemetry, workbench,
 };
@@ -90,6 +90,9 @@ fn main() -> ExitCode {
         ),
         Some(Command::Plugin(Plugin::Replay(command))) => {
             runtime.block_on(replayed(&config, sources, &command))
+        }
+        Some(Command::Plugin(Plugin::Candidate { plugin, limit })) => {
+            shown(runtime.block_on(candidate::run(&config, &sources, &plugin, limit)))
         }
         Some(Command::Check) => runtime.block_on(check(&config, sources)),
         Some(Command::Doctor { offline }) => runtime.block_on(doctor(&config, sources, offline)),

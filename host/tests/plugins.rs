@@ -14,6 +14,8 @@
 mod bundled;
 #[path = "plugins/calls.rs"]
 mod calls;
+#[path = "plugins/candidates.rs"]
+mod candidates;
 #[path = "plugins/capabilities.rs"]
 mod capabilities;
 #[path = "plugins/grants.rs"]

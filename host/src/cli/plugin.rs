@@ -13,11 +13,21 @@ pub enum Plugin {
     #[command(flatten)]
     Author(Authoring),
     /// Ask validators again about a message, or about all messages of a time, with what they were
-    /// given then, and say whether they answer the same. The plugins run with the settings of the
-    /// configuration file; another one (--config) that names the same database says what other
-    /// settings would change. Changes nothing. The exit status is 0 if all answers are the same, 1
+    /// given then, and say whether they answer the same. Each call is made with the configuration that
+    /// the plugin had then; --current-config says what the one of the configuration file would
+    /// change. Limits and grants are those of the configuration file. Changes nothing. The exit status is 0 if all answers are the same, 1
     /// if not, 2 if the command cannot run.
     Replay(Replay),
+    /// Show how the candidate of a plugin answers compared with the plugin, and the last answers
+    /// that differ. Asks the running gateway; if it requires a key, `WHARF_API_KEY` must be one with
+    /// the scope `admin`.
+    Candidate {
+        /// The name of the plugin.
+        plugin: String,
+        /// The most differences to list.
+        #[arg(long, default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+        limit: usize,
+    },
 }
 
 /// Which calls to make again, and with what.
@@ -40,6 +50,10 @@ pub struct Replay {
     /// again with the component that made it.
     #[arg(long)]
     pub component: Option<PathBuf>,
+    /// Make the calls with the plugins' configurations of the configuration file (--config names
+    /// another one, which must name the same database) in place of those that they had then.
+    #[arg(long)]
+    pub current_config: bool,
 }
 
 /// Commands for authors of plugins. They need no running gateway. They load a component exactly as

@@ -20,8 +20,8 @@ pub use errors::ConfigErrors;
 pub use level::LogLevel;
 pub use load::load;
 pub use sections::{
-    Config, Delivery, Grants, Log, LogFormat, OnError, Plugin, PluginMode, Plugins, Quarantine,
-    Storage,
+    Candidate, Config, Delivery, Grants, Log, LogFormat, OnError, Plugin, PluginMode, Plugins,
+    Quarantine, Storage,
 };
 pub use send::{Pacing, PacingOverride, Send, WhenBusy};
 pub use sessions::{Browser, BrowserKind, BrowserMode, Relink, Session, Sessions, WhatsApp};

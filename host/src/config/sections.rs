@@ -210,6 +210,45 @@ pub struct Plugin {
     /// Configuration of the plugin, which is validated against the plugin's own schema.
     #[serde(default)]
     pub config: toml::Table,
+    /// Another version of the plugin that is asked beside it and decides nothing. Default none.
+    #[serde(default)]
+    pub candidate: Option<Candidate>,
+}
+
+/// `candidate` of a `[[plugin]]` entry. What it does not name is as in the entry.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Candidate {
+    /// File name inside `[plugins].dir`. Default: the file of the plugin, to try another
+    /// configuration.
+    pub file: Option<String>,
+    /// The SHA-256 that the file must have, 64 hex digits. Default: not checked.
+    pub sha256: Option<String>,
+    /// The whole configuration of the candidate. Default: that of the plugin.
+    pub config: Option<toml::Table>,
+}
+
+impl Plugin {
+    /// The entry of the plugin's candidate, if it has one: limits, grants and sessions are those of
+    /// the plugin.
+    #[must_use]
+    pub fn of_candidate(&self) -> Option<Self> {
+        let candidate = self.candidate.clone()?;
+        let (file, sha256) = match candidate.file {
+            Some(file) => (Some(file), candidate.sha256),
+            None => (
+                self.file.clone(),
+                candidate.sha256.or_else(|| self.sha256.clone()),
+            ),
+        };
+        Some(Self {
+            file,
+            sha256,
+            config: candidate.config.unwrap_or_else(|| self.config.clone()),
+            candidate: None,
+            ..self.clone()
+        })
+    }
 }
 
 fn yes() -> bool {

@@ -71,6 +71,28 @@ impl Sources {
             .filter(|value| !value.is_empty())
     }
 
+    /// As [`Sources::get`], but a variable of `.env` is read from the file as it is now, so that a
+    /// secret can be changed without a restart. The environment of a process does not change.
+    #[must_use]
+    pub fn get_anew(&self, name: &str) -> Option<String> {
+        let at_start = || self.get(name).map(str::to_owned);
+        let Some(dotenv) = &self.dotenv else {
+            return at_start();
+        };
+        if env::var_os(name).is_some() {
+            return at_start();
+        }
+        // A file that cannot be read, or that is being written, says nothing.
+        let Ok(Some(pairs)) = read(dotenv) else {
+            return at_start();
+        };
+        let now = Self {
+            variables: pairs.into_iter().collect(),
+            ..Self::default()
+        };
+        now.get(name).map(str::to_owned)
+    }
+
     /// The names of the variables that are set, among those that override the file and those in
     /// `wanted`.
     #[must_use]
@@ -106,4 +128,31 @@ fn read(path: &Path) -> Result<Option<Vec<(String, String)>>, ConfigErrors> {
     let pairs = dotenv::parse(&text)
         .map_err(|(line, why)| ConfigErrors(vec![format!("{name}:{line}: {why}")]))?;
     Ok(Some(pairs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_of_the_dotenv_file_is_the_one_that_is_there_now() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join(".env");
+        fs::write(&path, "WHARF_TEST_ANEW=new\n").expect("written");
+        let at_start = |name: &str| (name.to_owned(), "old".to_owned());
+        let sources = Sources {
+            variables: ["WHARF_TEST_ANEW", "WHARF_TEST_GONE"].map(at_start).into(),
+            dotenv: Some(path.clone()),
+            ..Sources::default()
+        };
+        assert_eq!(sources.get_anew("WHARF_TEST_ANEW").as_deref(), Some("new"));
+        assert_eq!(sources.get_anew("WHARF_TEST_GONE"), None);
+        fs::write(&path, "WHARF_TEST_ANEW is half\n").expect("written");
+        assert_eq!(sources.get_anew("WHARF_TEST_ANEW").as_deref(), Some("old"));
+        let without = Sources {
+            dotenv: None,
+            ..sources
+        };
+        assert_eq!(without.get_anew("WHARF_TEST_ANEW").as_deref(), Some("old"));
+    }
 }

@@ -105,6 +105,12 @@ pub fn line(report: &PluginReport) -> String {
     if let Some(line) = report.line {
         lines.push(format!("  contract: {line}"));
     }
+    lines.extend(
+        report
+            .candidate
+            .iter()
+            .map(|candidate| format!("  candidate: {candidate}")),
+    );
     lines.extend(unread(report).map(|warning| format!("  warning: {warning}")));
     lines.join("\n")
 }
@@ -184,6 +190,7 @@ mod tests {
             line: Some("0.2"),
             points: vec!["send-validation", "event-notification"],
             unread_settings: vec![],
+            candidate: None,
             state: PluginState::Loaded,
         };
         let first = "plugin mine 0.1.0: loaded, /plugins/mine.wasm\n  extension points: send-validation, event-notification\n  contract: 0.2";
@@ -195,6 +202,13 @@ mod tests {
                 "{first}\n  warning: `grants.http` has no effect: the plugin exports no extension point that reads it"
             )
         );
+        report.candidate = Some("failed: why, /plugins/next.wasm".into());
+        let said = line(&report);
+        assert!(
+            said.contains("\n  candidate: failed: why, /plugins/next.wasm\n  warning"),
+            "{said}"
+        );
+        report.candidate = None;
         report.points = vec![];
         report.line = None;
         report.unread_settings = vec![];

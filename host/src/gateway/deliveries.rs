@@ -3,7 +3,10 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use super::local::{LocalError, LocalGateway, RunningGateway};
+use super::{
+    command::{array, call, connect, lacks, number},
+    local::RunningGateway,
+};
 use crate::{
     cli::{Deliveries, Which},
     config::{Config, Sources},
@@ -21,13 +24,7 @@ pub async fn run(
     sources: &Sources,
     command: &Deliveries,
 ) -> Result<Vec<String>, String> {
-    let gateway = LocalGateway::of(config, sources).map_err(|error| error.to_string())?;
-    let gateway = gateway.recognise().await.map_err(|error| match error {
-        LocalError::Silent { base, why } => format!(
-            "no gateway answers at {base} ({why}): this command works through the running gateway. Start it, or check [server] host and port"
-        ),
-        other => other.to_string(),
-    })?;
+    let gateway = connect(config, sources).await?;
     match command {
         Deliveries::Receivers => {
             let all = call(&gateway, Method::GET, "/v1/deliveries/receivers", &[]).await?;
@@ -62,7 +59,7 @@ pub async fn run(
             .await?;
             Ok(vec![format!(
                 "delivered again: {}",
-                count(&done, "retried")?
+                number(&done, "retried")?
             )])
         }
         Deliveries::Purge { id: Some(id), .. } => {
@@ -81,7 +78,7 @@ pub async fn run(
                 &query(which, state),
             )
             .await?;
-            Ok(vec![format!("deleted: {}", count(&done, "purged")?)])
+            Ok(vec![format!("deleted: {}", number(&done, "purged")?)])
         }
     }
 }
@@ -149,34 +146,6 @@ fn one(id: &str, verb: &str) -> Result<String, String> {
         ));
     }
     Ok(format!("/v1/deliveries/{id}{verb}"))
-}
-
-async fn call(
-    gateway: &RunningGateway,
-    method: Method,
-    path: &str,
-    query: &[(&str, &str)],
-) -> Result<Value, String> {
-    let answer = gateway.json(method, path, query).await;
-    answer.map_err(|error| error.to_string())
-}
-
-/// The list of this name in an answer. An answer without it is an error: to the operator, no
-/// deliveries would look the same as no answer.
-fn array<'a>(answer: &'a Value, name: &str) -> Result<&'a [Value], String> {
-    let rows = answer[name].as_array().map(Vec::as_slice);
-    rows.ok_or_else(|| lacks(name))
-}
-
-/// The number of this name in an answer.
-fn count(answer: &Value, name: &str) -> Result<u64, String> {
-    answer[name].as_u64().ok_or_else(|| lacks(name))
-}
-
-fn lacks(name: &str) -> String {
-    format!(
-        "the gateway's answer has no {name:?}: what it did is not known; is it of the same version as this program?"
-    )
 }
 
 fn text(value: &Value) -> &str {

@@ -3,7 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::local::{LocalError, LocalGateway, RunningGateway};
+use super::{
+    command::{array, call, connect, lacks, number, plugin_path},
+    local::RunningGateway,
+};
 use crate::{
     cli::{Kv, Place},
     config::{Config, Sources},
@@ -18,13 +21,7 @@ const PAGE: usize = 1000;
 /// # Errors
 /// A message for the operator that says what to do.
 pub async fn run(config: &Config, sources: &Sources, command: &Kv) -> Result<Vec<String>, String> {
-    let gateway = LocalGateway::of(config, sources).map_err(|error| error.to_string())?;
-    let gateway = gateway.recognise().await.map_err(|error| match error {
-        LocalError::Silent { base, why } => format!(
-            "no gateway answers at {base} ({why}): this command works through the running gateway. Start it, or check [server] host and port"
-        ),
-        other => other.to_string(),
-    })?;
+    let gateway = connect(config, sources).await?;
     match command {
         Kv::List {
             plugin,
@@ -194,41 +191,9 @@ fn value(entry: &Value, base64: bool) -> Result<String, String> {
         .ok_or_else(|| "the value is not plain text; --base64 prints it in base64".into())
 }
 
-/// The path of a plugin's storage. A name with other characters than plugins can have is refused:
-/// without them it could be the name of another one.
+/// The path of a plugin's storage.
 fn path(plugin: &str, rest: &str) -> Result<String, String> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if plugin.is_empty() || !plugin.chars().all(is_name) || plugin.starts_with('.') {
-        return Err(format!(
-            "{plugin:?} is not the name of a plugin: a name consists of letters, digits, '-', '_' and '.', as in its entry of gateway.toml"
-        ));
-    }
-    Ok(format!("/v1/plugins/{plugin}/kv{rest}"))
-}
-
-async fn call(
-    gateway: &RunningGateway,
-    method: Method,
-    path: &str,
-    query: &[(&str, &str)],
-) -> Result<Value, String> {
-    let answer = gateway.json(method, path, query).await;
-    answer.map_err(|error| error.to_string())
-}
-
-fn array<'a>(answer: &'a Value, name: &str) -> Result<&'a [Value], String> {
-    let rows = answer[name].as_array().map(Vec::as_slice);
-    rows.ok_or_else(|| lacks(name))
-}
-
-fn number(answer: &Value, name: &str) -> Result<u64, String> {
-    answer[name].as_u64().ok_or_else(|| lacks(name))
-}
-
-fn lacks(name: &str) -> String {
-    format!(
-        "the gateway's answer has no {name:?}: what it did is not known; is it of the same version as this program?"
-    )
+    plugin_path(plugin, &format!("/kv{rest}"))
 }
 
 #[cfg(test)]

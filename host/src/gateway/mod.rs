@@ -1,7 +1,9 @@
 //! The composition root: builds the parts of the gateway, connects them, starts and stops them. No
 //! other room knows all rooms.
 
+pub mod candidate;
 pub mod check;
+mod command;
 pub mod deliveries;
 pub mod doctor;
 #[cfg(test)]
@@ -145,6 +147,7 @@ impl Gateway {
         let store = Store::open(&database).await?;
         let plugins = load_plugins(&config, Arc::new(store.clone()), Arc::clone(&sources)).await?;
         plugin_life::restore_switches(&store, &plugins).await?;
+        plugins.keep_configs_in(Arc::new(store.clone())).await;
         let events = Events::new(
             store.clone(),
             Arc::<PluginHost>::clone(&plugins),
@@ -205,7 +208,7 @@ impl Gateway {
 
         let entries = plugin_life::entries(Arc::clone(&sources));
         tasks.extend(plugin_life::start(
-            &config, &sources, &plugins, &events, &entries,
+            &config, &sources, &plugins, &events, &store, &entries,
         ));
 
         let of_plugins = HostPlugins::new(plugins, Arc::clone(&sessions), store.clone(), entries);
@@ -376,7 +379,7 @@ fn plugin_cache(config: &Config) -> PathBuf {
 
 /// Looks up the secrets that plugins are granted.
 fn secrets(sources: Arc<Sources>) -> Arc<impl Fn(&str) -> Option<String> + Send + Sync> {
-    Arc::new(move |name: &str| sources.get(name).map(str::to_owned))
+    Arc::new(move |name: &str| sources.get_anew(name))
 }
 
 async fn load_plugins(

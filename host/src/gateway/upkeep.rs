@@ -211,6 +211,8 @@ async fn forget_once(store: &Store, config: &Config, rows: bool) -> Result<bool,
                 .prune_outbox(before(keep.keep_messages), before(keep.keep_idempotency))
                 .await,
         );
+        let unused = Millis(keep.keep_messages.0.max(86_400_000));
+        steps.note(store.prune_configs(before(unused)).await);
         steps.note(store.prune_inbound(events).await);
         let given_up = store
             .give_up_deliveries(before(config.delivery.max_age))

@@ -47,7 +47,7 @@ pub enum Requested {
 }
 
 /// Why a message was not accepted. No row was stored; [`AcceptError::InFlight`] refers to an
-/// earlier one, and of a rejection the decision is stored.
+/// earlier one. If plugins were asked, their decision is stored.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AcceptError {
     /// The template could not be rendered.
@@ -140,10 +140,16 @@ impl Outbox {
                 self.note_refusal(&id, &request.client, &verdicts).await;
                 return Err(AcceptError::Rejected(rejection));
             }
-            Decision::Busy(busy, _) => return Err(AcceptError::Busy(busy)),
+            Decision::Busy(busy, verdicts) => {
+                self.note_refusal(&id, &request.client, &verdicts).await;
+                return Err(AcceptError::Busy(busy));
+            }
         };
         // A plugin may have changed the content.
-        fits(&message.content, inner.settings.max_length)?;
+        if let Err(error) = fits(&message.content, inner.settings.max_length) {
+            self.note_refusal(&id, &request.client, &verdicts).await;
+            return Err(error);
+        }
         let message_id = MessageId::from_random(rand::random());
         let accepted = json!({"priority": request.priority, "sendAt": request.send_at, "expiresAt": request.expires_at, "template": template});
         let mut history = vec![Step::new("accepted", accepted)];

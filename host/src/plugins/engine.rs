@@ -65,6 +65,14 @@ impl Share {
         usize::try_from(self.memories.saturating_mul(TABLES)).unwrap_or(usize::MAX)
     }
 
+    /// Permits for one call, whatever it needs.
+    pub(super) fn permits_of_any_call() -> usize {
+        let room = Self {
+            memories: CALL_MEMORIES,
+        };
+        room.permits()
+    }
+
     /// The permits of one call that needs this many memories and tables.
     ///
     /// # Errors
@@ -92,9 +100,9 @@ impl PluginEngine {
         let spare = Share {
             memories: MIN_PLUGIN_MEMORIES,
         };
-        // One more call: a plugin that is being loaded is asked about itself, however busy the one
-        // is that it replaces.
-        let mut calls = shares.iter().fold(CALL_MEMORIES, |calls, share| {
+        // Two more calls: a plugin that is being loaded is asked about itself, however busy the one
+        // is that it replaces, and a candidate is asked beside its plugin.
+        let mut calls = shares.iter().fold(2 * CALL_MEMORIES, |calls, share| {
             calls.saturating_add(share.memories)
         });
         for _ in 0..SPARE_PLUGINS {

@@ -28,6 +28,7 @@ use super::{
     host_state::{Capabilities, HostState, OverCpu, OverMemory, Scene},
     lifecycle::Lifecycle,
     lines::Line,
+    http::HttpMemory,
     observe::{Instruments, Observation},
     pattern::Pattern,
     points::point::{ExportedPoints, Exports},
@@ -50,6 +51,8 @@ const PROBE: &str = "probe";
 /// A loaded plugin.
 pub(super) struct Plugin {
     pub(super) entry: config::Plugin,
+    /// Its name in logs and metrics, which tells a candidate from the plugin.
+    pub(super) label: String,
     pub(super) engine: PluginEngine,
     /// The plugin's share of the pool, which all its versions have in common.
     pub(super) permits: Arc<Semaphore>,
@@ -72,6 +75,7 @@ pub(super) struct Plugin {
     pub(super) templates: Vec<String>,
     pub(super) http: HttpGrant,
     pub(super) client: Arc<Client>,
+    pub(super) http_memory: HttpMemory,
     pub(super) kv: Arc<dyn KvStore>,
     /// The granted secrets by name.
     pub(super) secrets: Vec<(String, String)>,
@@ -116,7 +120,7 @@ impl Plugin {
 
     fn failure(&self, kind: FailureKind, detail: impl Into<PluginText>) -> CallFailure {
         CallFailure {
-            plugin: self.entry.name.clone(),
+            plugin: self.label.clone(),
             kind,
             detail: detail.into(),
         }
@@ -174,7 +178,7 @@ impl Plugin {
             )),
             None => self
                 .run(function, subject, scene, work)
-                .instrument(debug_span!("plugin", name = self.entry.name, function))
+                .instrument(debug_span!("plugin", name = self.label, function))
                 .await
                 .and_then(read),
         };
@@ -184,7 +188,7 @@ impl Plugin {
         let outcome = result
             .as_ref()
             .map_or_else(|failure| failure.kind.as_str(), |_| "ok");
-        let plugin = self.entry.name.clone();
+        let plugin = self.label.clone();
         metrics::counter!("wharf_plugin_calls_total", "plugin" => plugin.clone(), "function" => function, "outcome" => outcome).increment(1);
         metrics::histogram!("wharf_plugin_call_seconds", "plugin" => plugin, "function" => function).record(began.elapsed().as_secs_f64());
         result
@@ -195,7 +199,7 @@ impl Plugin {
         let Some((rule, until)) = self.quarantine.failed(kind) else {
             return;
         };
-        let plugin = &self.entry.name;
+        let plugin = &self.label;
         warn!(plugin, failures = rule.failures, within = ?rule.within.duration(), last = %kind, until = %until.rfc3339(), "the plugin failed too often and is not called for a while (`quarantine` of its entry); a reload ends that");
         metrics::counter!("wharf_plugin_quarantines_total", "plugin" => plugin.clone())
             .increment(1);
@@ -222,6 +226,7 @@ impl Plugin {
         let subject = probe_subject();
         let nothing = Scene {
             context: self.context(&subject),
+            config: Arc::clone(&self.config),
             capabilities: Capabilities {
                 kv: None,
                 secrets: vec![],
@@ -255,11 +260,12 @@ impl Plugin {
         let (began, instruments) = (Instant::now(), self.instruments.get());
         let Scene {
             context,
+            config,
             capabilities,
         } = scene;
         let memory = usize::try_from(self.entry.memory.0).unwrap_or(usize::MAX);
         let mut state = HostState::new(
-            &self.entry.name,
+            &self.label,
             &context,
             capabilities,
             memory,
@@ -281,11 +287,7 @@ impl Plugin {
             if let Some(observation) = &observation {
                 observation.instantiated(fresh.elapsed());
             }
-            let (lifecycle, points, config) = (
-                self.lifecycle.clone(),
-                self.points.clone(),
-                Arc::clone(&self.config),
-            );
+            let (lifecycle, points) = (self.lifecycle.clone(), self.points.clone());
             work(Call {
                 store,
                 instance,
@@ -352,7 +354,7 @@ impl Plugin {
     fn log_stderr(&self, function: &'static str, subject: &Subject, stderr: &Stderr) {
         let text = stderr.text();
         if !text.is_empty() {
-            info!(plugin = self.entry.name, function, subject = subject.id, stderr = %text, "the plugin wrote to its standard error");
+            info!(plugin = self.label, function, subject = subject.id, stderr = %text, "the plugin wrote to its standard error");
         }
     }
 

@@ -4,16 +4,18 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::{
+    beside::{Beside, Offer},
     common::Common,
     load::Loader,
     observe::Instruments,
+    ports::ConfigStore,
     quarantine::Quarantined,
     report::{PluginReport, PluginStatus},
     round::Round,
@@ -32,6 +34,11 @@ pub struct PluginHost {
     /// other.
     pub(super) reloading: tokio::sync::Mutex<Refused>,
     news: Mutex<Option<mpsc::UnboundedReceiver<Quarantined>>>,
+    offers: Mutex<Option<mpsc::UnboundedReceiver<Offer>>>,
+    /// Keeps the configurations; none in a check.
+    pub(super) configs: OnceLock<Arc<dyn ConfigStore>>,
+    /// Tells that another set is in use.
+    pub(super) published: Notify,
 }
 
 impl fmt::Debug for PluginHost {
@@ -47,6 +54,7 @@ impl PluginHost {
         loader: Loader,
         set: PluginSet,
         news: mpsc::UnboundedReceiver<Quarantined>,
+        offers: mpsc::UnboundedReceiver<Offer>,
     ) -> Self {
         Self {
             set: ArcSwap::from_pointee(set),
@@ -55,6 +63,9 @@ impl PluginHost {
             loader,
             reloading: tokio::sync::Mutex::default(),
             news: Mutex::new(Some(news)),
+            offers: Mutex::new(Some(offers)),
+            configs: OnceLock::new(),
+            published: Notify::new(),
         }
     }
 
@@ -75,6 +86,7 @@ impl PluginHost {
     /// Every round that begins from now on uses this set.
     pub(super) fn publish(&self, set: PluginSet) {
         self.set.store(Arc::new(set));
+        self.published.notify_waiters();
     }
 
     /// Sets the pairs that every event of a session carries from now on.
@@ -120,6 +132,14 @@ impl PluginHost {
             .take()
     }
 
+    /// The calls that wait for the candidates. Only the first caller gets them.
+    pub(super) fn offers(&self) -> Option<mpsc::UnboundedReceiver<Offer>> {
+        self.offers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
     /// The entry with which a plugin is loaded; none if it is not.
     #[must_use]
     pub fn entry(&self, plugin: &str) -> Option<config::Plugin> {
@@ -137,6 +157,7 @@ impl PluginHost {
                 quarantined_until: set
                     .plugin(&status.report.name)
                     .and_then(|plugin| plugin.quarantine.until()),
+                candidate: set.candidates.get(&status.report.name).map(Beside::status),
                 ..status.clone()
             })
             .collect()

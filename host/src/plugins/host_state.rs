@@ -42,7 +42,7 @@ pub(super) struct Capabilities {
     pub(super) kv: Option<(Arc<dyn KvStore>, KvSpace)>,
     pub(super) secrets: Vec<(String, String)>,
     pub(super) http: Option<HttpAccess>,
-    /// Where the names of the secrets are recorded that the call asks for.
+    /// Where it is recorded which secrets the call asks for, and whether it asks the network.
     pub(super) trace: Option<Arc<Trace>>,
 }
 
@@ -50,6 +50,8 @@ pub(super) struct Capabilities {
 /// is given the same again gives the same answer.
 pub(super) struct Scene {
     pub(super) context: calls::CallContext,
+    /// The configuration as the plugin gets it: a JSON object.
+    pub(super) config: Arc<str>,
     pub(super) capabilities: Capabilities,
 }
 
@@ -98,6 +100,7 @@ impl HostState {
         let requests = Requests::new(
             plugin,
             capabilities.http.clone(),
+            capabilities.trace.clone(),
             refusals.clone(),
             &context.traceparent,
             Duration::from_millis(context.budget_ms.into()),

@@ -10,13 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use http::{HeaderName, header::CONTENT_LENGTH};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use tokio::time::timeout_at;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout_at,
+};
 use tracing::{debug, warn};
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
-use super::refusals::Refusals;
+use super::{refusals::Refusals, trace::Trace};
 use crate::egress::{
     Answer, BodyLimit, Client, HttpGrant, MAX_BODY, MAX_HEADER_BYTES, Part, Request, SendError,
     TimeLimits, Unreachable, sets_only_gateway,
@@ -29,6 +33,11 @@ pub(super) const MAX_FIELDS_BYTES: usize = 2 * MAX_HEADER_BYTES;
 const BODY_PART: usize = 16 << 10;
 /// The most bytes of an answer's body.
 const MAX_ANSWER: usize = 1 << 20;
+/// The most bytes of requests and answers that one call holds at a time, and all calls together.
+const MAX_OF_CALL: usize = 16 << 20;
+const MAX_OF_ALL: usize = 256 << 20;
+/// The unit in which held bytes are counted: a semaphore counts less than 4 GiB at a time.
+const UNIT: usize = 1 << 10;
 /// The longest time before the end of a call at which its requests end.
 const MAX_RESERVE: Duration = Duration::from_millis(500);
 
@@ -39,17 +48,77 @@ pub(super) struct HttpAccess {
     pub(super) grant: HttpGrant,
     /// The most requests of one call.
     pub(super) requests: u32,
+    /// What the requests of all calls may hold.
+    pub(super) memory: HttpMemory,
+}
+
+/// What requests and answers may hold, in [`UNIT`]s. A request that finds no room is refused at
+/// once: waiting for room while holding some could wait for itself.
+#[derive(Debug, Clone)]
+pub(super) struct HttpMemory(Arc<Semaphore>);
+
+impl Default for HttpMemory {
+    fn default() -> Self {
+        Self::of(MAX_OF_ALL)
+    }
+}
+
+impl HttpMemory {
+    fn of(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes / UNIT)))
+    }
+
+    /// Room for so many bytes; none when there is not so much.
+    fn hold(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
+        Arc::clone(&self.0).try_acquire_many_owned(units).ok()
+    }
+}
+
+/// Room of the call and of all calls for one request or one answer.
+struct Held([OwnedSemaphorePermit; 2]);
+
+impl Held {
+    fn new(call: &HttpMemory, all: &HttpMemory, bytes: usize) -> Result<Self, Failed> {
+        let held = call.hold(bytes).zip(all.hold(bytes));
+        held.map(|(call, all)| Self([call, all]))
+            .ok_or((Outcome::OverBudget, Error::ConnectionLimitReached))
+    }
+
+    /// Gives back what is not needed.
+    fn shrink(&mut self, bytes: usize) {
+        let needed = bytes.div_ceil(UNIT);
+        for permit in &mut self.0 {
+            drop(permit.split(permit.num_permits().saturating_sub(needed)));
+        }
+    }
+}
+
+/// The body of an answer, which counts as long as its bytes are held.
+struct HeldBody {
+    bytes: Vec<u8>,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for HeldBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// The requests of one call.
 pub(super) struct Requests {
     plugin: String,
-    /// None while the plugin is loaded: then every request is refused.
+    /// None while the plugin is loaded, and in a call that is made again: then every request is
+    /// refused.
     access: Option<HttpAccess>,
+    trace: Option<Arc<Trace>>,
     refusals: Refusals,
     traceparent: String,
     deadline: Instant,
     made: u32,
+    /// What the requests of this call may hold.
+    memory: HttpMemory,
 }
 
 impl Requests {
@@ -57,6 +126,7 @@ impl Requests {
     pub(super) fn new(
         plugin: &str,
         access: Option<HttpAccess>,
+        trace: Option<Arc<Trace>>,
         refusals: Refusals,
         traceparent: &str,
         budget: Duration,
@@ -66,10 +136,12 @@ impl Requests {
         Self {
             plugin: plugin.to_owned(),
             access,
+            trace,
             refusals,
             traceparent: traceparent.to_owned(),
             deadline: now.checked_add(allowed).unwrap_or(now),
             made: 0,
+            memory: HttpMemory::of(MAX_OF_CALL),
         }
     }
 }
@@ -80,6 +152,7 @@ enum Outcome {
     Answered,
     NotGranted,
     TooMany,
+    OverBudget,
     Invalid,
     Unreachable,
     TimedOut,
@@ -93,6 +166,7 @@ impl Outcome {
             Self::Answered => "answered",
             Self::NotGranted => "not_granted",
             Self::TooMany => "too_many",
+            Self::OverBudget => "over_budget",
             Self::Invalid => "invalid",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed_out",
@@ -151,7 +225,11 @@ impl WasiHttpHooks for Requests {
             outcome: Outcome::Abandoned,
         };
         let Some(access) = self.access.clone() else {
-            self.refusals.report("http");
+            match &self.trace {
+                // The call is made again, and reaches nobody whatever was granted.
+                Some(trace) => trace.asked_network(),
+                None => self.refusals.report("http"),
+            }
             counted.outcome = Outcome::NotGranted;
             return Box::new(async { Err(Error::HttpRequestDenied) });
         };
@@ -169,6 +247,7 @@ impl WasiHttpHooks for Requests {
             return Box::new(async { Err(Error::ConnectionLimitReached) });
         }
         let (traceparent, deadline) = (self.traceparent.clone(), self.deadline);
+        let memory = self.memory.clone();
         Box::new(async move {
             // Moves it as a whole: a block that only assigns to a field would move a copy of that.
             let mut counted = counted;
@@ -179,8 +258,19 @@ impl WasiHttpHooks for Requests {
                 options,
                 &traceparent,
                 deadline,
+                &memory,
             );
-            let result = answer.await.and_then(response);
+            let result = answer
+                .await
+                .and_then(|(answer, held)| response(answer, held));
+            if let Err((Outcome::OverBudget, _)) = &result {
+                warn!(
+                    plugin = counted.plugin,
+                    "a request was not made: requests and answers of one call may hold {} MiB at a time, and those of all calls {} MiB",
+                    MAX_OF_CALL >> 20,
+                    MAX_OF_ALL >> 20
+                );
+            }
             match result {
                 Ok(response) => {
                     counted.outcome = Outcome::Answered;
@@ -206,7 +296,9 @@ async fn send(
     options: Option<RequestOptions>,
     traceparent: &str,
     deadline: Instant,
-) -> Result<Answer, Failed> {
+    memory: &HttpMemory,
+) -> Result<(Answer, Held), Failed> {
+    let mut of_request = Held::new(memory, &access.memory, MAX_BODY)?;
     let (head, body) = request.into_parts();
     let body = timeout_at(deadline.into(), Limited::new(body, MAX_BODY).collect())
         .await
@@ -223,6 +315,9 @@ async fn send(
                 error.map_or(Error::HttpProtocolError, |error| *error),
             )
         })?;
+    let body = body.to_bytes();
+    of_request.shrink(body.len());
+    let mut of_answer = Held::new(memory, &access.memory, MAX_ANSWER)?;
     let mut headers: Vec<(String, Vec<u8>)> = head
         .headers
         .iter()
@@ -236,7 +331,7 @@ async fn send(
         method: head.method.to_string(),
         url: head.uri.to_string(),
         headers,
-        body: body.to_bytes().to_vec(),
+        body: body.to_vec(),
     };
     let options = options.unwrap_or_default();
     // Connecting and waiting for the head are one step of the client, so they share their limits.
@@ -248,7 +343,7 @@ async fn send(
         head: wait,
         between: options.between_bytes_timeout,
     };
-    access
+    let answer = access
         .client
         .call(
             plugin,
@@ -261,7 +356,9 @@ async fn send(
         .map_err(|error| {
             debug!(plugin, reason = %error, "a request of the plugin has no answer");
             failed(error)
-        })
+        })?;
+    of_answer.shrink(answer.body.len());
+    Ok((answer, of_answer))
 }
 
 /// What a plugin learns of a failed request: a code without words, as `wasi:http` has them.
@@ -303,7 +400,7 @@ fn failed(error: SendError) -> Failed {
     }
 }
 
-fn response(answer: Answer) -> Result<http::Response<WasiBody>, Failed> {
+fn response(answer: Answer, held: Held) -> Result<http::Response<WasiBody>, Failed> {
     let header_bytes: usize = answer
         .headers
         .iter()
@@ -320,10 +417,44 @@ fn response(answer: Answer) -> Result<http::Response<WasiBody>, Failed> {
     for (name, value) in &answer.headers {
         response = response.header(name, value.as_slice());
     }
-    let body = Full::from(answer.body)
+    let body = Bytes::from_owner(HeldBody {
+        bytes: answer.body,
+        _held: held,
+    });
+    let body = Full::new(body)
         .map_err(|never| match never {})
         .boxed_unsync();
     response
         .body(body)
         .map_err(|_| (Outcome::Unreachable, Error::HttpProtocolError))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_counts_until_its_bytes_are_gone_and_what_has_no_room_is_refused() {
+        let (call, all) = (HttpMemory::of(8 * UNIT), HttpMemory::of(12 * UNIT));
+        let free = |memory: &HttpMemory| memory.0.available_permits();
+        let mut held = Held::new(&call, &all, 5 * UNIT).expect("room");
+        held.shrink(UNIT + 1);
+        assert_eq!((free(&call), free(&all)), (6, 10));
+        let answer = Answer {
+            status: 200,
+            headers: vec![],
+            body: vec![1; UNIT + 1],
+        };
+        let response = response(answer, held).expect("an answer");
+        assert!(Held::new(&call, &all, 7 * UNIT).is_err(), "of the call");
+        let another = HttpMemory::of(100 * UNIT);
+        assert!(Held::new(&another, &all, 11 * UNIT).is_err(), "of all");
+        assert_eq!(
+            (free(&call), free(&all)),
+            (6, 10),
+            "a refusal holds nothing"
+        );
+        drop(response);
+        assert_eq!((free(&call), free(&all)), (8, 12));
+    }
 }

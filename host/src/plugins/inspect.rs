@@ -72,7 +72,8 @@ impl PluginHost {
     ) -> Result<Inspection, LoadError> {
         // Nobody hears of a quarantine: only the probe runs.
         let (news, _) = mpsc::unbounded_channel();
-        let loader = Loader::new(settings, cache, 1, kv, Arc::new(|_| None), news)?;
+        let (offers, _) = mpsc::unbounded_channel();
+        let loader = Loader::new(settings, cache, 1, kv, Arc::new(|_| None), news, offers)?;
         let entry = config::Plugin {
             grants: config::Grants::default(),
             sha256: None,

@@ -12,22 +12,24 @@ use tracing::warn;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::{
+    beside::{Beside, Candidate, Offers},
     bindings::wharf::plugin::{calls, kv, log, messages, secrets},
     cache::Cache,
     check, convert,
     engine::{MAX_MEMORY, PluginEngine, Share},
     guest::Plugin,
     host_state::HostState,
+    http::HttpMemory,
     lifecycle::Lifecycle,
     lines::v0_1,
     pattern::Pattern,
-    points::message_templating,
+    points::{message_templating, send_validation},
     ports::{CallFailure, KvStore},
     quarantine::{News, Quarantine},
     schema,
     slots::Slots,
     sockets,
-    text::MAX_NAME,
+    text::{MAX_NAME, MAX_REASON, PluginText},
 };
 use crate::{config, egress::Client, files};
 
@@ -78,7 +80,10 @@ pub(super) struct Loader {
     kv: Arc<dyn KvStore>,
     secrets: Secrets,
     news: News,
+    /// Where calls wait for the candidates, and the room of the pool for one call of a candidate.
+    offers: (Offers, Arc<Semaphore>),
     client: Arc<Client>,
+    http_memory: HttpMemory,
 }
 
 impl Loader {
@@ -91,6 +96,7 @@ impl Loader {
         kv: Arc<dyn KvStore>,
         secrets: Secrets,
         news: News,
+        offers: Offers,
     ) -> Result<Self, LoadError> {
         let engine =
             PluginEngine::new(plugins).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
@@ -111,7 +117,12 @@ impl Loader {
             kv,
             secrets,
             news,
+            offers: (
+                offers,
+                Arc::new(Semaphore::new(Share::permits_of_any_call())),
+            ),
             client: Arc::default(),
+            http_memory: HttpMemory::default(),
         })
     }
 
@@ -138,6 +149,47 @@ impl Loader {
         plugin.permits = self.slots.of(&entry.name)?;
         warn_of_unread_settings(&plugin);
         Ok((plugin, description))
+    }
+
+    /// Loads the candidate of a plugin, if its entry has one. The counts of the candidate before go
+    /// on if nothing has changed.
+    pub(super) async fn beside(&self, live: &Plugin, before: Option<&Beside>) -> Option<Beside> {
+        let entry = live.entry.of_candidate()?;
+        let digest = self.digest(&entry).await;
+        let before = before.and_then(|beside| beside.outcome.as_deref().ok());
+        let outcome = match self.load_candidate(&entry).await {
+            Ok((plugin, version)) => {
+                let offers = self.offers.0.clone();
+                Ok(Arc::new(Candidate::new(
+                    plugin, version, live, before, offers,
+                )))
+            }
+            Err(reason) => {
+                let reason = String::from(PluginText::truncated(MAX_REASON, &reason));
+                warn!(
+                    plugin = entry.name,
+                    reason, "the candidate cannot be used; the plugin goes on without it"
+                );
+                Err(reason)
+            }
+        };
+        Some(Beside {
+            file: self.file(&entry).display().to_string(),
+            digest,
+            outcome,
+        })
+    }
+
+    async fn load_candidate(&self, entry: &config::Plugin) -> Result<(Plugin, String), String> {
+        let (mut plugin, config) = self.assemble(entry).await?;
+        plugin.label = format!("{}@candidate", entry.name);
+        let description = self.probe(&mut plugin, config).await?;
+        if plugin.points.get::<send_validation::Exported>().is_none() {
+            return Err("only answers of validators are compared, and it is none".into());
+        }
+        plugin.permits = Arc::clone(&self.offers.1);
+        let version = PluginText::truncated(MAX_NAME, &description.version);
+        Ok((plugin, version.into()))
     }
 
     /// Everything before the plugin's own code runs: reads, checks and compiles the file. Returns
@@ -207,6 +259,7 @@ impl Loader {
             Ok::<_, String>((name.clone(), value))
         };
         let plugin = Plugin {
+            label: entry.name.clone(),
             engine: self.engine.clone(),
             // For the call that asks it about itself; plugins are loaded one after the other.
             permits: Arc::new(Semaphore::new(
@@ -224,6 +277,7 @@ impl Loader {
             templates: vec![],
             http,
             client: Arc::clone(&self.client),
+            http_memory: self.http_memory.clone(),
             kv: Arc::clone(&self.kv),
             secrets: entry
                 .grants

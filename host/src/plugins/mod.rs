@@ -4,11 +4,14 @@
 //! state leaks between sessions, and no broken instance has to be recovered. The operator's grants
 //! alone decide what a plugin can reach. The extension points are listed in one place, `points/`.
 
+mod beside;
 mod bindings;
 mod cache;
+mod candidate;
 mod check;
 mod common;
 mod compile_cost;
+mod configs;
 mod convert;
 mod engine;
 #[cfg(test)]
@@ -31,6 +34,7 @@ mod ports;
 mod quarantine;
 mod recorded;
 mod refusals;
+mod release;
 mod reload;
 mod replay;
 mod replay_kv;
@@ -52,6 +56,10 @@ mod traceparent;
 mod watch;
 
 pub use crate::egress::HttpGrant;
+pub use beside::{CandidateCounts, CandidateStatus};
+pub use candidate::{
+    Candidates, Difference, DifferenceDetails, DifferenceFacts, DifferenceSide, Words,
+};
 pub use host::PluginHost;
 pub use inspect::Inspection;
 pub use load::LoadError;
@@ -63,14 +71,14 @@ pub use points::{
     send_validation::Decision,
     verdict::{Rejection, Verdict},
 };
-pub use ports::{Busy, CallFailure, FailureKind, KvError, KvSpace, KvStore, Subject};
+pub use ports::{Busy, CallFailure, ConfigStore, FailureKind, KvError, KvSpace, KvStore, Subject};
 pub use quarantine::Quarantined;
 pub use recorded::{
     Answered, CallFacts, CallRecord, FoundValue, RecordedContext, StorageStep, StorageTrace,
     WriteAnswer,
 };
 pub use reload::{ReloadError, Reloaded, Version};
-pub use replay::{CannotReplay, RecordedCall, Replayed};
+pub use replay::{CannotReplay, RecordedCall, ReplayWith, Replayed};
 pub use report::{FailedReload, PluginReport, PluginState, PluginStatus};
 pub use serving::{Because, Serving};
 pub use text::{Code, PluginText, TargetName};

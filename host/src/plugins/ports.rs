@@ -120,6 +120,13 @@ pub trait KvStore: Send + Sync + Debug {
     ) -> Result<Vec<String>, KvError>;
 }
 
+/// Keeps the configurations of validators, so that their decisions can be made again later.
+#[async_trait]
+pub trait ConfigStore: Send + Sync + Debug {
+    /// Keeps a configuration that a plugin is loaded with. An error says why that failed.
+    async fn keep_config(&self, digest: &str, config: &str) -> Result<(), String>;
+}
+
 /// A namespace of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KvSpace {

@@ -4,18 +4,23 @@
 //! published: a candidate that is refused changes nothing. The entries are read only when it is the
 //! reload's turn, so that the last of two reloads has read the newer file.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use super::{
+    beside::Beside,
     guest::Plugin,
     host::PluginHost,
     report::{FailedReload, PluginReport, PluginState, PluginStatus},
     set::{PluginSet, Refused, in_order},
-    start::{MAX_REASON, add_available, loaded, report},
-    text::PluginText,
+    start::{add_available, loaded, report},
+    text::{MAX_REASON, PluginText},
 };
 use crate::{config, model::Timestamp};
 
@@ -113,8 +118,15 @@ impl PluginHost {
                 continue;
             }
             let digest = self.loader.digest(entry).await;
+            let beside = match entry.of_candidate() {
+                Some(candidate) => Some(self.loader.digest(&candidate).await),
+                None => None,
+            };
             let is_loaded = set.plugin(&entry.name).is_some_and(|plugin| {
-                plugin.entry == *entry && Some(&plugin.component) == digest.as_ref()
+                let candidate = set.candidates.get(&entry.name);
+                plugin.entry == *entry
+                    && Some(&plugin.component) == digest.as_ref()
+                    && candidate.map(|candidate| &candidate.digest) == beside.as_ref()
             });
             let was_refused = refused
                 .get(&entry.name)
@@ -165,6 +177,7 @@ impl PluginHost {
         for ((name, result), loaded) in names.iter().zip(&results).zip(before) {
             log(name, loaded, result, began);
         }
+        self.keep_configs_of(&set).await;
         self.publish(set);
         results
     }
@@ -205,8 +218,12 @@ impl PluginHost {
         let digest = self.loader.digest(entry).await;
         match self.loader.load(entry).await {
             Ok((plugin, description)) => {
-                let report = loaded(&plugin, &description, file);
+                let before = next.candidates.remove(name);
+                let beside = self.loader.beside(&plugin, before.as_ref()).await;
+                let report = loaded(&plugin, &description, file, beside.as_ref());
                 let after = version(&report);
+                next.candidates
+                    .extend(beside.map(|beside| (name.to_owned(), beside)));
                 next.plugins.retain(|old| old.entry.name != name);
                 next.plugins.push(Arc::new(plugin));
                 next.note(PluginStatus::new(report));
@@ -239,6 +256,7 @@ async fn entries(
 /// The set that is being made.
 struct Next {
     plugins: Vec<Arc<Plugin>>,
+    candidates: BTreeMap<String, Beside>,
     statuses: Vec<PluginStatus>,
 }
 
@@ -250,6 +268,7 @@ impl Next {
             .filter(|status| status.report.state != PluginState::Available);
         Self {
             plugins: set.plugins.clone(),
+            candidates: set.candidates.clone(),
             statuses: named.cloned().collect(),
         }
     }
@@ -265,6 +284,7 @@ impl Next {
     fn remove(&mut self, name: &str) -> bool {
         let known = self.statuses.len();
         self.plugins.retain(|plugin| plugin.entry.name != name);
+        self.candidates.remove(name);
         self.statuses.retain(|status| status.report.name != name);
         self.statuses.len() < known
     }
@@ -303,6 +323,7 @@ impl Next {
 
     fn set(self, order: &[&str]) -> PluginSet {
         PluginSet {
+            candidates: self.candidates,
             plugins: in_order(self.plugins, |plugin| &plugin.entry.name, order),
             statuses: in_order(self.statuses, |status| &status.report.name, order),
         }

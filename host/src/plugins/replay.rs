@@ -10,11 +10,12 @@
 use std::sync::Arc;
 
 use super::{
+    check,
     guest::Plugin,
     host::PluginHost,
     host_state::Scene,
     points::send_validation,
-    ports::Subject,
+    ports::{KvStore, Subject},
     recorded::{Answered, CallFacts, StorageTrace},
     replay_kv::ReplayKv,
     trace::Trace,
@@ -47,6 +48,17 @@ pub struct Replayed {
     pub answer: Answered,
     /// What the call depended on and the record does not have, in words.
     pub unrecorded: Vec<String>,
+    /// Whether it asked the network, of which nothing is recorded.
+    pub asked_network: bool,
+}
+
+/// With what a call is made again.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReplayWith<'a> {
+    /// Whether another component than the recorded one may answer.
+    pub any_component: bool,
+    /// The configuration, a JSON object as the plugin gets it; none for that of the loaded plugin.
+    pub config: Option<&'a str>,
 }
 
 /// Why a call cannot be made again.
@@ -57,7 +69,7 @@ pub enum CannotReplay {
     NoPlugin(String),
     /// The loaded plugin has another component, and only the recorded one was asked for.
     #[error(
-        "the call was made by the component {recorded}, and the plugin's file is now {now}; put that file back, or name the other version with --component"
+        "the call was made by the component {recorded}, and the plugin's file is now {now}; the gateway keeps no components: name a copy of the old file, or the other version, with --component"
     )]
     OtherComponent {
         /// SHA-256 of the recorded component, in hex.
@@ -68,47 +80,60 @@ pub enum CannotReplay {
 }
 
 impl PluginHost {
-    /// Makes a recorded call of a validator again. Without `any_component`, only with the component
-    /// that made it. Nothing is written or counted.
+    /// Makes a recorded call of a validator again. Nothing is written or counted.
     ///
     /// # Errors
     /// If there is no such plugin, or if it has another component.
     pub async fn replay(
         &self,
         call: RecordedCall<'_>,
-        any_component: bool,
+        with: ReplayWith<'_>,
     ) -> Result<Replayed, CannotReplay> {
         let name = &call.facts.plugin;
         let round = self.round();
         let plugin = round
             .plugin::<send_validation::Exported>(name)
             .ok_or_else(|| CannotReplay::NoPlugin(name.clone()))?;
-        if !any_component && plugin.component != call.facts.component {
+        if !with.any_component && plugin.component != call.facts.component {
             return Err(CannotReplay::OtherComponent {
                 recorded: call.facts.component.clone(),
                 now: plugin.component.clone(),
             });
         }
-        Ok(again(plugin, call).await)
+        Ok(again(plugin, call, with.config, None).await)
+    }
+
+    /// SHA-256 of the configuration with which a plugin is loaded, in hex; none if it is not loaded.
+    #[must_use]
+    pub fn config_digest(&self, plugin: &str) -> Option<String> {
+        Some(self.set().plugin(plugin)?.config_digest.clone())
     }
 }
 
-async fn again(plugin: &Plugin, call: RecordedCall<'_>) -> Replayed {
+/// Makes a recorded call with this version of the plugin. Keys that the record does not have are
+/// read from the storage `beyond`; without it they are missing.
+pub(super) async fn again(
+    plugin: &Plugin,
+    call: RecordedCall<'_>,
+    config: Option<&str>,
+    beyond: Option<Arc<dyn KvStore>>,
+) -> Replayed {
     let subject = Subject {
         session: call.session.clone(),
         id: call.message.to_owned(),
         attempt: call.facts.context.attempt,
     };
     let (kv, trace) = (
-        Arc::new(ReplayKv::new(call.storage)),
+        Arc::new(ReplayKv::new(call.storage, beyond)),
         Arc::<Trace>::default(),
     );
     let mut capabilities = plugin.capabilities(call.session, Arc::<ReplayKv>::clone(&kv));
     // A repeated call reaches nobody.
-    let asks_network = capabilities.http.take().is_some() && !plugin.entry.grants.http.is_empty();
+    capabilities.http = None;
     capabilities.trace = Some(Arc::clone(&trace));
     let scene = Scene {
         context: call.facts.context.again(call.session, call.message),
+        config: config.map_or_else(|| Arc::clone(&plugin.config), Arc::from),
         capabilities,
     };
     let answer = send_validation::ask_again(plugin, &subject, scene, call.input).await;
@@ -116,19 +141,25 @@ async fn again(plugin: &Plugin, call: RecordedCall<'_>) -> Replayed {
     if call.storage.cut {
         unrecorded.push("requests to the storage after the recorded ones: the call made more than a record holds".into());
     }
-    if asks_network {
+    let taken = trace.take();
+    let asked_network = taken.asked_network && !plugin.entry.grants.http.is_empty();
+    if asked_network {
         unrecorded.push("answers to HTTP requests: a repeated call makes none".into());
     }
-    let (_, secrets) = trace.take();
     unrecorded.extend(
-        secrets
+        taken
+            .secrets
             .into_iter()
             .map(|name| format!("the secret {name}, whose current value was used")),
     );
     Replayed {
         component: plugin.component.clone(),
-        config: plugin.config_digest.clone(),
+        config: config.map_or_else(
+            || plugin.config_digest.clone(),
+            |config| check::digest(config.as_bytes()),
+        ),
         answer,
         unrecorded,
+        asked_network,
     }
 }

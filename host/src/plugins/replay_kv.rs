@@ -3,12 +3,13 @@
 //! The requests of each key are answered in the order in which they were recorded. A version of the
 //! plugin that asks in another order, or for other keys, leaves the record at some point: from there
 //! on a key has the value that the call itself gave it, or else the last recorded one. A key that
-//! the record does not have is answered as missing, and is named in the result, because the real
-//! storage might have had it.
+//! the record does not have is read from the real storage if that is at hand, as for a candidate
+//! that runs beside its plugin. Otherwise it is answered as missing, and is named in the result,
+//! because the real storage might have had it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -31,7 +32,14 @@ type Listed = (String, Option<String>, u32);
 
 /// The recorded storage of one call.
 #[derive(Debug)]
-pub(super) struct ReplayKv(Mutex<State>);
+pub(super) struct ReplayKv {
+    state: Mutex<State>,
+    /// Answers what the record does not have.
+    beyond: Option<Arc<dyn KvStore>>,
+}
+
+/// What the record does not have, in words.
+struct Unrecorded(String);
 
 #[derive(Debug, Default)]
 struct State {
@@ -54,7 +62,7 @@ enum Step {
 }
 
 impl ReplayKv {
-    pub(super) fn new(trace: &StorageTrace) -> Self {
+    pub(super) fn new(trace: &StorageTrace, beyond: Option<Arc<dyn KvStore>>) -> Self {
         let mut state = State::default();
         for step in &trace.steps {
             match step {
@@ -78,11 +86,14 @@ impl ReplayKv {
                     .push_back(keys.clone()),
             }
         }
-        Self(Mutex::new(state))
+        Self {
+            state: Mutex::new(state),
+            beyond,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the call asked for and the record does not have.
@@ -99,34 +110,33 @@ fn value(found: &FoundValue) -> Result<(Vec<u8>, u64), ()> {
 }
 
 impl State {
-    fn get(&mut self, key: &str) -> Entry {
+    fn get(&mut self, key: &str) -> Result<Entry, Unrecorded> {
         let Some(known) = self.keys.get_mut(key) else {
-            self.unrecorded
-                .insert(format!("the key {key:?}, which the call did not read"));
-            return None;
+            let what = format!("the key {key:?}, which the call did not read");
+            return Err(Unrecorded(what));
         };
         if let Some(Step::Get(_)) = known.steps.front()
             && let Some(Step::Get(found)) = known.steps.pop_front()
         {
-            let entry = match found.as_ref().map(value).transpose() {
-                Ok(entry) => entry,
-                Err(()) => {
-                    let bytes = found.map_or(0, |found| found.bytes);
-                    self.unrecorded.insert(format!(
-                        "the value of the key {key:?}: {bytes} bytes, of which only the digest is recorded"
-                    ));
-                    None
-                }
+            let Ok(entry) = found.as_ref().map(value).transpose() else {
+                let bytes = found.map_or(0, |found| found.bytes);
+                return Err(Unrecorded(format!(
+                    "the value of the key {key:?}: {bytes} bytes, of which only the digest is recorded"
+                )));
             };
             known.now = Some(entry.clone());
-            return entry;
+            return Ok(entry);
         }
-        if known.now.is_none() {
-            self.unrecorded.insert(format!(
+        known.now.clone().ok_or_else(|| {
+            Unrecorded(format!(
                 "the key {key:?}, which the call wrote and did not read before"
-            ));
-        }
-        known.now.clone().flatten()
+            ))
+        })
+    }
+
+    /// The call learns what a key holds.
+    fn learn(&mut self, key: &str, entry: Entry) {
+        self.keys.entry(key.to_owned()).or_default().now = Some(entry);
     }
 
     fn set(&mut self, key: &str, expected: Option<Option<u64>>, value: &[u8]) -> WriteAnswer {
@@ -161,22 +171,37 @@ impl State {
         answer
     }
 
-    fn list(&mut self, wanted: Listed) -> Vec<String> {
-        if let Some(keys) = self.lists.get_mut(&wanted).and_then(VecDeque::pop_front) {
-            return keys;
-        }
-        self.unrecorded.insert(format!(
-            "the keys that begin with {:?}, which the call did not list",
-            wanted.0
-        ));
-        vec![]
+    fn list(&mut self, wanted: &Listed) -> Result<Vec<String>, Unrecorded> {
+        let recorded = self.lists.get_mut(wanted).and_then(VecDeque::pop_front);
+        recorded.ok_or_else(|| {
+            Unrecorded(format!(
+                "the keys that begin with {:?}, which the call did not list",
+                wanted.0
+            ))
+        })
     }
 }
 
 #[async_trait]
 impl KvStore for ReplayKv {
-    async fn get(&self, _: &KvSpace, key: &str) -> Result<Entry, KvError> {
-        Ok(self.state().get(key))
+    async fn get(&self, space: &KvSpace, key: &str) -> Result<Entry, KvError> {
+        let found = self.state().get(key);
+        let what = match found {
+            Ok(entry) => return Ok(entry),
+            Err(Unrecorded(what)) => what,
+        };
+        let Some(beyond) = &self.beyond else {
+            let mut state = self.state();
+            state.unrecorded.insert(what);
+            // Named, and the same from now on.
+            if state.keys.contains_key(key) {
+                state.learn(key, None);
+            }
+            return Ok(None);
+        };
+        let entry = beyond.get(space, key).await?;
+        self.state().learn(key, entry.clone());
+        Ok(entry)
     }
 
     async fn set(
@@ -202,13 +227,21 @@ impl KvStore for ReplayKv {
 
     async fn list(
         &self,
-        _: &KvSpace,
+        space: &KvSpace,
         prefix: &str,
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Vec<String>, KvError> {
         let wanted = (prefix.to_owned(), cursor.map(str::to_owned), limit);
-        Ok(self.state().list(wanted))
+        let found = self.state().list(&wanted);
+        match (found, &self.beyond) {
+            (Ok(keys), _) => Ok(keys),
+            (Err(_), Some(beyond)) => beyond.list(space, prefix, cursor, limit).await,
+            (Err(Unrecorded(what)), None) => {
+                self.state().unrecorded.insert(what);
+                Ok(vec![])
+            }
+        }
     }
 }
 
@@ -246,7 +279,7 @@ mod tests {
     }
 
     fn replay(steps: Vec<StorageStep>) -> ReplayKv {
-        ReplayKv::new(&StorageTrace { steps, cut: false })
+        ReplayKv::new(&StorageTrace { steps, cut: false }, None)
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::beside::CandidateStatus;
 use crate::model::Timestamp;
 
 /// The result of loading one plugin.
@@ -26,6 +27,8 @@ pub struct PluginReport {
     pub points: Vec<&'static str>,
     /// The settings of its entry that none of these points reads, by their keys.
     pub unread_settings: Vec<&'static str>,
+    /// Its candidate, if it has one, as a line: what is loaded, or why it cannot be used.
+    pub candidate: Option<String>,
     /// Whether it works.
     pub state: PluginState,
 }
@@ -66,6 +69,8 @@ pub struct PluginStatus {
     pub failed_reload: Option<FailedReload>,
     /// Until when it is not called, because it has failed too often (`quarantine`).
     pub quarantined_until: Option<Timestamp>,
+    /// Its candidate, if it has one.
+    pub candidate: Option<CandidateStatus>,
 }
 
 /// A reload that changed nothing.
@@ -85,6 +90,7 @@ impl PluginStatus {
             report,
             failed_reload: None,
             quarantined_until: None,
+            candidate: None,
         }
     }
 }

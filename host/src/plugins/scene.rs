@@ -25,6 +25,7 @@ impl Plugin {
         let capabilities = self.capabilities(&subject.session, kv);
         Scene {
             context,
+            config: Arc::clone(&self.config),
             capabilities,
         }
     }
@@ -40,6 +41,7 @@ impl Plugin {
         capabilities.trace = Some(Arc::clone(trace));
         Scene {
             context,
+            config: Arc::clone(&self.config),
             capabilities,
         }
     }
@@ -78,6 +80,7 @@ impl Plugin {
                 client: Arc::clone(&self.client),
                 grant: self.http.clone(),
                 requests: self.entry.http_requests,
+                memory: self.http_memory.clone(),
             }),
             trace: None,
         }

@@ -3,7 +3,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{guest::Plugin, report::PluginStatus};
+use super::{
+    beside::{Beside, Candidate},
+    guest::Plugin,
+    report::PluginStatus,
+};
 use crate::config;
 
 /// The candidates that were refused last: their entries and the digests of their files.
@@ -13,6 +17,8 @@ pub(super) type Refused = BTreeMap<String, (config::Plugin, Option<String>)>;
 #[derive(Debug, Default)]
 pub(super) struct PluginSet {
     pub(super) plugins: Vec<Arc<Plugin>>,
+    /// The candidates of the loaded plugins, by the name of the plugin.
+    pub(super) candidates: BTreeMap<String, Beside>,
     /// In the order of the entries.
     pub(super) statuses: Vec<PluginStatus>,
 }
@@ -21,6 +27,19 @@ impl PluginSet {
     /// The loaded plugin of this name.
     pub(super) fn plugin(&self, name: &str) -> Option<&Arc<Plugin>> {
         self.plugins.iter().find(|plugin| plugin.entry.name == name)
+    }
+
+    /// The candidate that is asked beside a plugin; none if the plugin has none that can be used.
+    pub(super) fn candidate(&self, plugin: &str) -> Option<&Arc<Candidate>> {
+        self.candidates.get(plugin)?.outcome.as_ref().ok()
+    }
+
+    /// Puts a plugin behind the others, with its candidate.
+    pub(super) fn stand(&mut self, plugin: Plugin, beside: Option<Beside>) {
+        if let Some(beside) = beside {
+            self.candidates.insert(plugin.entry.name.clone(), beside);
+        }
+        self.plugins.push(Arc::new(plugin));
     }
 
     /// What is known of the plugin of this name.

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::{
+    beside::Beside,
     check,
     guest::Plugin,
     host::PluginHost,
@@ -14,13 +15,9 @@ use super::{
     ports::KvStore,
     report::{PluginReport, PluginState, PluginStatus},
     set::PluginSet,
-    text::{MAX_NAME, PluginText},
+    text::{MAX_NAME, MAX_REASON, PluginText},
 };
 use crate::config;
-
-/// The most bytes of the reason why a plugin could not be loaded. It may list every fault of a
-/// configuration.
-pub(super) const MAX_REASON: usize = 4096;
 
 impl PluginHost {
     /// Loads every enabled plugin, in the order of the entries.
@@ -60,7 +57,8 @@ impl PluginHost {
     ) -> Result<Self, LoadError> {
         let enabled = entries.iter().filter(|entry| entry.enabled).count();
         let (news, told) = mpsc::unbounded_channel();
-        let loader = Loader::new(settings, cache_dir, enabled, kv, secrets, news)?;
+        let (offers, offered) = mpsc::unbounded_channel();
+        let loader = Loader::new(settings, cache_dir, enabled, kv, secrets, news, offers)?;
         let mut set = PluginSet::default();
         for entry in entries {
             let file = loader.file(entry).display().to_string();
@@ -78,9 +76,10 @@ impl PluginHost {
             }
             match loader.load(entry).await {
                 Ok((plugin, description)) => {
-                    let report = loaded(&plugin, &description, file);
+                    let beside = loader.beside(&plugin, None).await;
+                    let report = loaded(&plugin, &description, file, beside.as_ref());
                     set.statuses.push(PluginStatus::new(report));
-                    set.plugins.push(Arc::new(plugin));
+                    set.stand(plugin, beside);
                 }
                 // The reason may quote schemas, configuration issues and panics of the plugin, so
                 // it is cut and escaped.
@@ -104,7 +103,7 @@ impl PluginHost {
             }
         }
         add_available(&mut set, &loader.dir);
-        Ok(Self::new(loader, set, told))
+        Ok(Self::new(loader, set, told, offered))
     }
 }
 
@@ -146,12 +145,18 @@ pub(super) fn report(name: String, file: String, state: PluginState) -> PluginRe
         line: None,
         points: vec![],
         unread_settings: vec![],
+        candidate: None,
         state,
     }
 }
 
 /// The report of a plugin that was loaded.
-pub(super) fn loaded(plugin: &Plugin, description: &SelfDescription, file: String) -> PluginReport {
+pub(super) fn loaded(
+    plugin: &Plugin,
+    description: &SelfDescription,
+    file: String,
+    beside: Option<&Beside>,
+) -> PluginReport {
     PluginReport {
         version: PluginText::truncated(MAX_NAME, &description.version).into(),
         description: PluginText::from(&*description.description).into(),
@@ -166,6 +171,7 @@ pub(super) fn loaded(plugin: &Plugin, description: &SelfDescription, file: Strin
             .into_iter()
             .map(Setting::key)
             .collect(),
+        candidate: beside.map(Beside::summary),
         ..report(plugin.entry.name.clone(), file, PluginState::Loaded)
     }
 }

@@ -13,6 +13,9 @@ use serde::Serialize;
 
 /// The most bytes of a reason or a description.
 const MAX_TEXT: usize = 1024;
+/// The most bytes of the reason why a plugin could not be loaded. It may list every fault of a
+/// configuration.
+pub(super) const MAX_REASON: usize = 4096;
 /// The most bytes of the name of a variable or a template, or of a version.
 pub(super) const MAX_NAME: usize = 128;
 /// The most bytes of a code.

@@ -35,6 +35,17 @@ struct Traced {
     storage: StorageTrace,
     bytes: usize,
     secrets: BTreeSet<String>,
+    asked_network: bool,
+}
+
+/// What was recorded of a call.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) storage: StorageTrace,
+    /// The names of the secrets that it asked for.
+    pub(super) secrets: Vec<String>,
+    /// Whether it asked the network, which a call that is made again may not.
+    pub(super) asked_network: bool,
 }
 
 impl Trace {
@@ -61,10 +72,19 @@ impl Trace {
         }
     }
 
-    /// What was asked of the storage, and the names of the secrets. Nothing is left.
-    pub(super) fn take(&self) -> (StorageTrace, Vec<String>) {
+    /// Records that a request was refused because the call is made again.
+    pub(super) fn asked_network(&self) {
+        self.traced().asked_network = true;
+    }
+
+    /// What was recorded. Nothing is left.
+    pub(super) fn take(&self) -> Taken {
         let traced = std::mem::take(&mut *self.traced());
-        (traced.storage, traced.secrets.into_iter().collect())
+        Taken {
+            storage: traced.storage,
+            secrets: traced.secrets.into_iter().collect(),
+            asked_network: traced.asked_network,
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub use self::{
     maintenance::{GatewayMaintenance, Maintenance, clean},
     messages::{Messages, OutboxMessages},
     passkeys::{HelperAddress, PasskeyFailure, Passkeys, SessionPasskeys},
-    plugins::{HostPlugins, PluginFailure, Plugins, ReadEntries},
+    plugins::{HostPlugins, PluginFailure, Plugins, ReadEntries, StoredDifference},
     registry::{Registry, SessionAction, SessionFailure},
     sending::{OutboxSending, SendingControl},
     sends::{OutboxSends, SendFailure, SendReply, Sends},

@@ -13,9 +13,11 @@ use super::{
 use crate::{
     config,
     model::ClientId,
-    plugins::{PluginHost, PluginStatus, ReloadError, Reloaded, Serving},
+    plugins::{CandidateStatus, PluginHost, PluginStatus, ReloadError, Reloaded, Serving},
     store::{Store, StoreError},
 };
+
+pub use crate::store::StoredDifference;
 
 /// Reads the entries of the operator's file anew.
 pub type ReadEntries = dyn Fn() -> Result<Vec<config::Plugin>, String> + Send + Sync;
@@ -34,6 +36,11 @@ pub enum PluginFailure {
     /// The session does not exist, or the database failed.
     #[error(transparent)]
     Session(#[from] SessionFailure),
+    /// The plugin has no candidate.
+    #[error(
+        "the plugin {0} has no candidate: its [[plugin]] entry in gateway.toml needs candidate = {{ file = \"…\" }}, and then a reload"
+    )]
+    NoCandidate(String),
     /// The work broke off.
     #[error("{0}")]
     Failed(String),
@@ -62,6 +69,18 @@ pub trait Plugins: Send + Sync + Debug + 'static {
 
     /// Loads a plugin anew from its file and its entry.
     async fn reload(&self, plugin: &str) -> Result<Reloaded, PluginFailure>;
+
+    /// The candidate of a plugin, and what was counted of it.
+    fn candidate(&self, plugin: &str) -> Result<CandidateStatus, PluginFailure>;
+
+    /// At most `limit` calls that a candidate of the plugin answered otherwise, newest first, older
+    /// than the one with the number `before`.
+    async fn differences(
+        &self,
+        plugin: &str,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<StoredDifference>, PluginFailure>;
 
     /// Whether each plugin serves a session, and why.
     fn of_session(&self, client: &ClientId) -> Result<Vec<Serving>, PluginFailure>;
@@ -124,6 +143,13 @@ impl HostPlugins {
         all.find(|serving| serving.plugin == plugin)
     }
 
+    /// What is known of the plugin of this name.
+    fn status(&self, plugin: &str) -> Result<PluginStatus, PluginFailure> {
+        let mut all = self.host.statuses().into_iter();
+        all.find(|status| status.report.name == plugin)
+            .ok_or_else(|| PluginFailure::Unknown(plugin.to_owned()))
+    }
+
     async fn switch_in_turn(
         &self,
         client: &ClientId,
@@ -175,6 +201,23 @@ impl Plugins for HostPlugins {
         Ok(done?)
     }
 
+    fn candidate(&self, plugin: &str) -> Result<CandidateStatus, PluginFailure> {
+        let status = self.status(plugin)?;
+        status
+            .candidate
+            .ok_or_else(|| PluginFailure::NoCandidate(plugin.to_owned()))
+    }
+
+    async fn differences(
+        &self,
+        plugin: &str,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<StoredDifference>, PluginFailure> {
+        self.status(plugin)?;
+        Ok(self.store.differences(plugin, before, limit).await?)
+    }
+
     fn of_session(&self, client: &ClientId) -> Result<Vec<Serving>, PluginFailure> {
         self.registry.known(client)?;
         Ok(self.host.serving(client))
@@ -206,6 +249,27 @@ impl Plugins for Restricted<dyn Plugins> {
     async fn reload(&self, plugin: &str) -> Result<Reloaded, PluginFailure> {
         if self.view.sees_all() {
             self.whole.reload(plugin).await
+        } else {
+            Err(PluginFailure::Unknown(plugin.to_owned()))
+        }
+    }
+
+    fn candidate(&self, plugin: &str) -> Result<CandidateStatus, PluginFailure> {
+        if self.view.sees_all() {
+            self.whole.candidate(plugin)
+        } else {
+            Err(PluginFailure::Unknown(plugin.to_owned()))
+        }
+    }
+
+    async fn differences(
+        &self,
+        plugin: &str,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<StoredDifference>, PluginFailure> {
+        if self.view.sees_all() {
+            self.whole.differences(plugin, before, limit).await
         } else {
             Err(PluginFailure::Unknown(plugin.to_owned()))
         }

@@ -9,7 +9,10 @@
 //! so it can neither migrate nor change the database, and SQLite's write-ahead log lets it read
 //! while the gateway writes.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use sqlx::{
     ConnectOptions, Connection, Row, SqliteConnection,
@@ -34,9 +37,9 @@ const OF_MESSAGE: &str = "SELECT outbox.id, outbox.client, decision.at, decision
                           FROM outbox JOIN decision ON decision.id BETWEEN outbox.seq * 4096 AND outbox.seq * 4096 + 4095 \
                           WHERE outbox.id = ? ORDER BY decision.id";
 const OF_REFUSED: &str = "SELECT id, client, at, calls, details FROM refusal WHERE id = ?";
-const RANGE: &str = "SELECT outbox.id, outbox.client, decision.id AS place, decision.at, decision.calls, decision.details \
-                     FROM decision JOIN outbox ON outbox.seq = decision.id / 4096 \
-                     WHERE decision.at >= ? AND decision.at < ? AND decision.id > ? ORDER BY decision.id LIMIT ?";
+pub(super) const RANGE: &str = "SELECT outbox.id, outbox.client, decision.id AS place, decision.at, decision.calls, decision.details \
+                     FROM decision CROSS JOIN outbox ON outbox.seq = decision.id / 4096 \
+                     WHERE (decision.at, decision.id) > (?, ?) AND decision.at < ? ORDER BY decision.at, decision.id LIMIT ?";
 const REFUSED_RANGE: &str = "SELECT id, client, at, calls, details FROM refusal \
                              WHERE at >= ? AND at < ? AND id > ? ORDER BY id LIMIT ?";
 
@@ -209,17 +212,18 @@ impl DecisionFile {
         range: Range,
         mut take: impl AsyncFnMut(StoredDecision),
     ) -> Result<(), StoreError> {
-        let mut after = 0_i64;
+        // No row has the id 0.
+        let mut after = (range.since.0, 0_i64);
         loop {
             let rows = sqlx::query(RANGE)
-                .bind(range.since.0)
+                .bind(after.0)
+                .bind(after.1)
                 .bind(range.until.0)
-                .bind(after)
                 .bind(PAGE)
                 .fetch_all(&mut self.connection)
                 .await?;
             let Some(last) = rows.last() else { break };
-            after = last.try_get("place")?;
+            after = (last.try_get("at")?, last.try_get("place")?);
             for row in &rows {
                 take(decision(row, false)?).await;
             }
@@ -241,6 +245,17 @@ impl DecisionFile {
                 take(decision(row, true)?).await;
             }
         }
+    }
+
+    /// The configurations that are kept, by their digests.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn configs(&mut self) -> Result<BTreeMap<String, String>, StoreError> {
+        let all = "SELECT digest, config FROM plugin_config";
+        let rows: Vec<(String, String)> =
+            sqlx::query_as(all).fetch_all(&mut self.connection).await?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Closes the file.

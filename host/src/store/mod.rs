@@ -9,10 +9,12 @@ mod addresses;
 mod aliases;
 mod bulk;
 mod calls;
+mod configs;
 mod copies;
 mod database;
 mod decisions;
 mod deliveries;
+mod differences;
 mod error;
 mod events;
 mod file;
@@ -50,6 +52,7 @@ pub use decisions::{DecisionFile, Range, StoredDecision};
 pub use deliveries::{
     Delivery, DeliveryCount, DeliveryFilter, DeliveryPage, DeliveryState, NewDelivery, Update,
 };
+pub use differences::StoredDifference;
 pub use error::StoreError;
 pub use events::StoredEvent;
 pub use idempotency::Idempotency;

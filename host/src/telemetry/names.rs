@@ -15,7 +15,7 @@ enum Kind {
 }
 use Kind::{Counter, Gauge, Summary};
 
-const METRICS: [(&str, Kind, &str); 24] = [
+const METRICS: [(&str, Kind, &str); 25] = [
     (
         "wharf_sends_total",
         Counter,
@@ -80,7 +80,7 @@ const METRICS: [(&str, Kind, &str); 24] = [
     (
         "wharf_plugin_http_requests_total",
         Counter,
-        "HTTP requests that plugins made themselves, by plugin and outcome: answered, not_granted, too_many (more than http_requests), invalid, unreachable, timed_out, too_large or abandoned (the call ended first).",
+        "HTTP requests that plugins made themselves, by plugin and outcome: answered, not_granted, too_many (more than http_requests), over_budget (requests and answers of the call, or of all calls, hold too many bytes), invalid, unreachable, timed_out, too_large or abandoned (the call ended first).",
     ),
     (
         "wharf_plugin_kv_operations_total",
@@ -91,6 +91,11 @@ const METRICS: [(&str, Kind, &str); 24] = [
         "wharf_plugin_verdicts_total",
         Counter,
         "Verdicts of validators on messages, by plugin, mode (enforce or monitor) and verdict: allow, reject, modify, with monitor would_reject and would_modify, or how the call failed.",
+    ),
+    (
+        "wharf_plugin_candidate_comparisons_total",
+        Counter,
+        "Calls of validators that a candidate was to make again, by plugin and result: same, differing, failed (the candidate failed and the plugin did not fail like that), network (it asked the network, which a candidate may not) or skipped (too many waited, or one of both could not be asked).",
     ),
     (
         "wharf_plugin_reloads_total",

@@ -10,12 +10,12 @@ use wharf::{
         BulkRecipient, BulkReport, BulkRequest, ChangeError, Filter, Held, HistoryRow, Idempotency,
         Listed, OutboxId, OutboxRow, Sending, StoreError, StoredDecision,
     },
-    plugins::{PluginStatus, Reloaded, Serving},
+    plugins::{CandidateStatus, PluginStatus, Reloaded, Serving},
     services::{
         BulkOrders, Deliveries, Expected, HeldAction, HeldMessages, KvKey, KvValue, LinkFailure,
         Linking, Maintenance, Messages, PasskeyFailure, Passkeys, PluginFailure, PluginStorage,
         Plugins, SendFailure, SendingControl, Sends, Services, SessionAction, SessionFailure,
-        SessionInfo, Sessions, StorageFailure, StorageOverview,
+        SessionInfo, Sessions, StorageFailure, StorageOverview, StoredDifference,
     },
     session::{Cleanup, PairingView, PasskeyView, ProfileFate, Snapshot},
 };
@@ -257,6 +257,19 @@ impl Plugins for EmptyServices {
 
     async fn reload(&self, plugin: &str) -> Result<Reloaded, PluginFailure> {
         Err(PluginFailure::Unknown(plugin.to_owned()))
+    }
+
+    fn candidate(&self, plugin: &str) -> Result<CandidateStatus, PluginFailure> {
+        Err(PluginFailure::Unknown(plugin.to_owned()))
+    }
+
+    async fn differences(
+        &self,
+        _: &str,
+        _: Option<i64>,
+        _: u32,
+    ) -> Result<Vec<StoredDifference>, PluginFailure> {
+        Ok(vec![])
     }
 
     fn of_session(&self, _: &ClientId) -> Result<Vec<Serving>, PluginFailure> {

@@ -99,6 +99,7 @@ impl From<PluginFailure> for ApiError {
             PluginFailure::Unknown(_) | PluginFailure::Reload(ReloadError::Unknown(_)) => {
                 Code::UnknownPlugin
             }
+            PluginFailure::NoCandidate(_) => Code::NotFound,
             PluginFailure::Reload(ReloadError::Configuration(_)) => Code::ConfigurationInvalid,
             PluginFailure::Reload(ReloadError::Refused { .. }) => Code::PluginRefused,
         };

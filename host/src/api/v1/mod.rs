@@ -1,6 +1,7 @@
 //! The gateway's own calls, below `/v1`.
 
 mod bulk;
+mod candidates;
 mod decisions;
 mod deliveries;
 mod held;
@@ -35,4 +36,5 @@ pub(super) fn routes() -> Routes {
         .merge(decisions::routes())
         .merge(deliveries::routes())
         .merge(plugin_storage::routes())
+        .merge(candidates::routes())
 }

@@ -115,6 +115,16 @@ pub(super) fn check(config: &Config, errors: &mut Vec<String>) {
             .filter(|(_, time)| time.0 == 0)
             .map(|(name, _)| format!("{name} must be longer than 0")),
     );
+    let says_nothing = config.plugin.iter().filter(|plugin| {
+        let candidate = plugin.candidate.as_ref();
+        candidate.is_some_and(|candidate| candidate.file.is_none() && candidate.config.is_none())
+    });
+    errors.extend(says_nothing.map(|plugin| {
+        format!(
+            "[[plugin]] name = {:?}: candidate needs a file or a config that differ from the plugin's, e.g. {{ file = \"{}-next.wasm\" }}",
+            plugin.name, plugin.name
+        )
+    }));
     for plugin in &config.plugin {
         let Some(rule) = plugin.quarantine else {
             continue;

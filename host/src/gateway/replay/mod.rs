@@ -11,6 +11,7 @@ mod report;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     path::{self, Path},
     sync::Arc,
 };
@@ -25,7 +26,7 @@ use crate::{
     cli::Replay,
     config::{self, Config, Millis, Sources},
     model::Timestamp,
-    plugins::{PluginHost, PluginState, RecordedCall, Replayed},
+    plugins::{PluginHost, PluginState, RecordedCall, ReplayWith, Replayed},
     store::{DecisionFile, OutboxId, Range, StoreError, StoredCall, StoredDecision},
 };
 
@@ -88,7 +89,8 @@ async fn message(
             names.join(", ")
         ));
     }
-    let plugins = Plugins::load(config, sources, command, &names).await?;
+    let configs = file.configs().await.map_err(failed)?;
+    let plugins = Plugins::load(config, sources, command, &names, configs).await?;
     let mut outcome = Outcome {
         lines: vec![format!("message {id}, session {}", first.session)],
         same: true,
@@ -180,7 +182,8 @@ async fn time(
         .filter(|entry| entry.enabled)
         .map(|entry| entry.name.as_str())
         .collect();
-    let plugins = Plugins::load(config, sources, command, &enabled).await?;
+    let configs = file.configs().await.map_err(|error| error.to_string())?;
+    let plugins = Plugins::load(config, sources, command, &enabled, configs).await?;
     let mut report = Report::default();
     let read = file.each(range, async |decision: StoredDecision| {
         if decision.calls.is_none() {
@@ -214,6 +217,9 @@ fn moment(option: &str, word: Option<&str>, now: Timestamp) -> Result<Option<Tim
     ))
 }
 
+/// Verdicts of calls that had no answer, because of the gateway and not of what the plugin saw.
+const NO_ANSWER: [&str; 3] = ["busy", "host", "quarantined"];
+
 /// The plugins that are asked again.
 struct Plugins {
     host: PluginHost,
@@ -221,6 +227,10 @@ struct Plugins {
     only: Option<String>,
     /// Whether another component than the recorded one may answer.
     any_component: bool,
+    /// Whether calls are made with the configuration of the file, and not with their own.
+    current_config: bool,
+    /// The configurations that are kept, by their digests.
+    configs: BTreeMap<String, String>,
 }
 
 impl Plugins {
@@ -231,6 +241,7 @@ impl Plugins {
         sources: Arc<Sources>,
         command: &Replay,
         names: &[&str],
+        configs: BTreeMap<String, String>,
     ) -> Result<Self, String> {
         let only = match (&command.plugin, &command.component, names) {
             (Some(plugin), _, _) => Some(plugin.clone()),
@@ -258,6 +269,7 @@ impl Plugins {
             entry.required = false;
             // Calls that were made at different times say nothing about one minute.
             entry.quarantine = None;
+            entry.candidate = None;
         }
         let mut settings = config.plugins.clone();
         if let Some(component) = &command.component {
@@ -277,6 +289,8 @@ impl Plugins {
             host,
             only,
             any_component: command.component.is_some(),
+            current_config: command.current_config,
+            configs,
         })
     }
 
@@ -299,6 +313,12 @@ impl Plugins {
             "what the plugin saw was deleted with the content of the message ([storage] keep_bodies)"
                 .to_owned()
         })?;
+        if NO_ANSWER.contains(&call.facts.verdict.as_str()) {
+            return Err(format!(
+                "the plugin gave no answer then ({})",
+                call.facts.verdict
+            ));
+        }
         let recorded = RecordedCall {
             session: &decision.session,
             message: &decision.message.0,
@@ -306,7 +326,22 @@ impl Plugins {
             input: &details.input,
             storage: &details.storage,
         };
-        let replayed = self.host.replay(recorded, self.any_component).await;
+        let is_current = self.current_config
+            || self.host.config_digest(&call.facts.plugin).as_ref() == Some(&call.facts.config);
+        let own = self.configs.get(&call.facts.config).filter(|_| !is_current);
+        let with = ReplayWith {
+            any_component: self.any_component,
+            config: own.map(String::as_str),
+        };
+        let mut replayed = self.host.replay(recorded, with).await;
+        if let Ok(replayed) = &mut replayed
+            && !is_current
+            && own.is_none()
+        {
+            replayed.unrecorded.push(
+                "the configuration of the call: an earlier version of the gateway did not keep it, so the one of the configuration file was used".into(),
+            );
+        }
         replayed.map_err(|error| {
             let name = &call.facts.plugin;
             let report = self.host.reports().into_iter().find(|one| one.name == *name);

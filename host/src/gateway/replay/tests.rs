@@ -65,6 +65,7 @@ fn replayed(verdict: &'static str, code: Option<&str>, changed: Option<&str>) ->
             changed: changed.map(message),
         },
         unrecorded: vec![],
+        asked_network: false,
     }
 }
 

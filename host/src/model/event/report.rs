@@ -46,6 +46,7 @@ reports! {
     "bridge.fault" => BridgeFault,
     "message.unknown" => MessageUnknown,
     "plugin.quarantined" => PluginQuarantined,
+    "plugin.quarantine_ended" => PluginQuarantineEnded,
     "session.notices" => SessionNotices,
     "session.relinked" => Relinked,
     "session.restriction" => RestrictionChanged,
@@ -90,7 +91,7 @@ pub struct MessageUnknown {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "WebhookPluginQuarantined")]
 pub struct PluginQuarantined {
-    /// The name of the plugin.
+    /// The name of the plugin; of its candidate, the name followed by `@candidate`.
     pub plugin: String,
     /// SHA-256 of its component, in hex.
     pub component: String,
@@ -104,6 +105,17 @@ pub struct PluginQuarantined {
     #[serde(with = "rfc3339")]
     #[schemars(with = "String")]
     pub until: Timestamp,
+}
+
+/// A plugin that was quarantined is called again: the time of the quarantine is over, or the plugin
+/// was reloaded or removed. The event belongs to the session of the event `plugin.quarantined`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "WebhookPluginQuarantineEnded")]
+pub struct PluginQuarantineEnded {
+    /// The name of the plugin; of its candidate, the name followed by `@candidate`.
+    pub plugin: String,
+    /// SHA-256 of the component that was quarantined, in hex.
+    pub component: String,
 }
 
 /// The notices of a session for its operator have changed.

@@ -110,6 +110,9 @@ impl Round {
             };
             let verdict = verdict(made, &answer);
             self.report_verdict(subject, &verdict);
+            if let Some(candidate) = self.set.candidate(&plugin.entry.name) {
+                candidate.offer(subject, &verdict.record);
+            }
             verdicts.push(verdict);
             if plugin.entry.mode == PluginMode::Monitor {
                 continue;

@@ -103,7 +103,7 @@ pub(super) fn verdict(made: Made<'_>, answer: &Result<Answer, CallFailure>) -> V
         Err(failure) => (failure.kind.as_str(), Some(failure.detail.clone()), None),
     };
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    let (storage, secrets) = trace.take();
+    let taken = trace.take();
     let answered = answered(answer);
     let record = CallRecord {
         facts: CallFacts {
@@ -116,12 +116,12 @@ pub(super) fn verdict(made: Made<'_>, answer: &Result<Answer, CallFailure>) -> V
             retry_after_ms: answered.retry_after_ms,
             micros,
             context,
-            secrets,
+            secrets: taken.secrets,
         },
         input: Arc::clone(message),
         changed: answered.changed,
         explanation: answered.explanation,
-        storage,
+        storage: taken.storage,
     };
     Verdict {
         plugin: plugin.entry.name.clone(),

@@ -186,19 +186,26 @@ async fn a_decision_is_explained_and_made_again_until_its_message_is_forgotten()
     let other = "allow → reject (blocked_prefix)";
     replay(folder, Some(&stricter), &[&first])
         .await?
-        .expect(1, &[other, "another config: "])?;
-    replay(folder, Some(&stricter), &["--since", "1h"])
+        .expect(0, &["number-policy: the same: allow"])?;
+    replay(folder, Some(&stricter), &[&first, "--current-config"])
         .await?
-        .expect(
-            1,
-            &[
-                "the same: 1",
-                "differ: 3",
-                &format!("2: number-policy: {other}, e.g. "),
-                "1: number-policy: reject (daily_cap) → reject (blocked_prefix)",
-                &first,
-            ],
-        )?;
+        .expect(1, &[other, "another config: "])?;
+    replay(
+        folder,
+        Some(&stricter),
+        &["--since", "1h", "--current-config"],
+    )
+    .await?
+    .expect(
+        1,
+        &[
+            "the same: 1",
+            "differ: 3",
+            &format!("2: number-policy: {other}, e.g. "),
+            "1: number-policy: reject (daily_cap) → reject (blocked_prefix)",
+            &first,
+        ],
+    )?;
 
     // With another version: the same code with a custom section, so its digest is another one.
     let build = folder.join("build");

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use wharf_e2e::{
     Gateway, House, Plan,
     api::{Answer, answer},
-    gateway::write_config,
+    gateway::{self, write_config},
     house::guests,
     until,
 };
@@ -185,6 +185,130 @@ async fn a_removed_plugin_decides_nothing_and_a_quarantined_one_is_told_of() -> 
         Ok(all.then_some(()))
     });
     counted.await?;
+
+    // A reload ends the quarantine, which is told too.
+    reload(&gateway, "odd").await?.expect(200)?;
+    until("the end of the quarantine", STOP, async || {
+        let metrics = gateway.api.get("/metrics").await?.expect(200)?;
+        let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
+        let ended = |line: &str| {
+            line.starts_with("wharf_events_total")
+                && line.contains("kind=\"plugin.quarantine_ended\"")
+                && line.ends_with(" 1")
+        };
+        Ok(metrics.lines().any(ended).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_candidate_decides_nothing_and_what_it_would_have_answered_is_listed() -> Result<()> {
+    const CANDIDATE: &str = "/v1/plugins/odd/candidate";
+    let (house, _plugins) = house().await?;
+    let gateway = house.open().await?;
+    let odd = "[[plugin]]\nname = 'odd'\nconfig = { behaviour = 'allow' }\n";
+    set_entries(house.folder(), odd)?;
+    reload(&gateway, "odd").await?.expect(200)?;
+    let get = async |path: &str| gateway.api.get(path).await;
+    get(CANDIDATE).await?.problem(404, "not_found")?;
+    get("/v1/plugins/none/candidate")
+        .await?
+        .problem(404, "unknown_plugin")?;
+    get(&format!("{CANDIDATE}/differences?cursor=x"))
+        .await?
+        .problem(400, "invalid_query")?;
+
+    // Without the grant, the guest says in a rejection that it has no secret.
+    let with = format!("{odd}candidate = {{ config = {{ behaviour = 'secret' }} }}\n");
+    set_entries(house.folder(), &with)?;
+    reload(&gateway, "odd").await?.expect(200)?;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let accepted = answer(
+            gateway
+                .api
+                .request(Method::POST, "/v1/sessions/default/messages")
+                .header("Prefer", "respond-async")
+                .json(&json!({"to": NUMBER, "text": "hello"})),
+        );
+        ids.push(accepted.await?.expect(202)?.json["id"].clone());
+    }
+    let told = until("both answers", STOP, async || {
+        let page = get(&format!("{CANDIDATE}/differences"))
+            .await?
+            .expect(200)?;
+        let both = page.json["differences"]
+            .as_array()
+            .is_some_and(|all| all.len() == 2);
+        Ok(both.then_some(page.json))
+    });
+    let told = told.await?;
+    let [newest, oldest] = [&told["differences"][0], &told["differences"][1]];
+    ensure!(
+        newest["message"] == ids[1] && oldest["message"] == ids[0],
+        "{told} {ids:?}"
+    );
+    ensure!(
+        newest["differs"] == json!(["verdict"])
+            && newest["session"] == "default"
+            && newest["plugin"]["verdict"] == "allow"
+            && newest["candidate"]["verdict"] == "reject"
+            && newest["candidate"]["code"] == "secret"
+            && newest["candidate"]["explanation"] == "none"
+            && told["next"].is_null(),
+        "{told}"
+    );
+    let first = get(&format!("{CANDIDATE}/differences?limit=1"))
+        .await?
+        .expect(200)?
+        .json;
+    let next = first["next"].as_str().context("no next page")?;
+    let second = get(&format!("{CANDIDATE}/differences?limit=1&cursor={next}"))
+        .await?
+        .expect(200)?
+        .json;
+    ensure!(
+        second["differences"][0] == *oldest && second["next"].is_null(),
+        "{second}"
+    );
+    let report = get(CANDIDATE).await?.expect(200)?.json;
+    ensure!(
+        report["reason"].is_null()
+            && report["version"] == "0.0.1"
+            && report["component"] == newest["candidate"]["component"]
+            && report["counts"]["differing"] == 2,
+        "{report}"
+    );
+
+    // The command reads the port from the configuration.
+    let config = house.folder().join("gateway.toml");
+    let port = gateway.api.url.rsplit(':').next().context("a port")?;
+    let text = fs::read_to_string(&config)?.replace("port = 0", &format!("port = {port}"));
+    write_config(house.folder(), &text)?;
+    let mut command = gateway::command(house.folder())?;
+    let output = command
+        .args(["plugin", "candidate", "odd"])
+        .output()
+        .await?;
+    let said = String::from_utf8(output.stdout)?;
+    ensure!(
+        output.status.success()
+            && said.contains("differing: 2")
+            && said.contains("allow → reject (secret) (verdict): none"),
+        "{said}"
+    );
+    gateway.stop(STOP).await?;
+
+    let gateway = house.open().await?;
+    let report = gateway.api.get(CANDIDATE).await?.expect(200)?.json;
+    ensure!(report["counts"]["differing"] == 0, "counted anew: {report}");
+    let kept = gateway
+        .api
+        .get(&format!("{CANDIDATE}/differences"))
+        .await?
+        .expect(200)?
+        .json;
+    ensure!(kept == told, "{kept}");
     Ok(())
 }
 

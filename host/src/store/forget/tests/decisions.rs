@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     plugins::{
-        CallFacts, CallRecord, FoundValue, RecordedContext, StorageStep, StorageTrace, WriteAnswer,
+        CallFacts, CallRecord, Difference, DifferenceDetails, DifferenceFacts, DifferenceSide,
+        FoundValue, RecordedContext, StorageStep, StorageTrace, Words, WriteAnswer,
     },
     store::{
         Accept, CallDetails, DecisionFile, Range, StoreError, StoredDecision, assert_indexed,
-        forget::refusals,
+        decisions, differences, forget::refusals,
     },
 };
 
@@ -270,6 +271,90 @@ async fn what_plugins_saw_goes_with_what_the_message_said() {
     assert_eq!(count(&store, rows).await, 0);
 }
 
+fn difference(message: &str, words: &str) -> Difference {
+    let side = |component: &str, verdict: &str| DifferenceSide {
+        component: component.into(),
+        config: "cf".into(),
+        verdict: verdict.into(),
+        code: None,
+        retry_after_ms: None,
+    };
+    Difference {
+        plugin: "p".into(),
+        session: client(),
+        message: message.into(),
+        facts: DifferenceFacts {
+            differs: vec!["verdict".into()],
+            plugin: side("c0", "allow"),
+            candidate: side("c1", "reject"),
+        },
+        details: Some(DifferenceDetails {
+            candidate: Words {
+                explanation: Some(words.into()),
+                changed: None,
+            },
+            ..DifferenceDetails::default()
+        }),
+    }
+}
+
+#[tokio::test]
+async fn differences_of_a_candidate_are_bounded_and_go_with_what_the_message_said() {
+    let (dir, store) = scratch().await;
+    for name in ["ends", "waits"] {
+        store.accept(row(name, "plain")).await.expect("stored");
+    }
+    for name in ["ends", "waits", "out_refused"] {
+        let difference = difference(name, &format!("body-{name}"));
+        store.add_difference(&difference).await.expect("stored");
+    }
+    let listed = async || store.differences("p", None, 10).await.expect("read");
+    let found = listed().await;
+    let newest: Vec<_> = found
+        .iter()
+        .map(|one| one.difference.message.as_str())
+        .collect();
+    assert_eq!(newest, ["out_refused", "waits", "ends"]);
+    assert_eq!(found[2].difference, difference("ends", "body-ends"));
+    let page = store
+        .differences("p", Some(found[1].id), 1)
+        .await
+        .expect("read");
+    assert_eq!(page, found[2..]);
+    assert_eq!(store.differences("q", None, 10).await, Ok(vec![]));
+
+    fail(&store, "ends").await;
+    while store.redact_sends(future()).await.expect("redacted") {}
+    let kept: Vec<_> = listed()
+        .await
+        .iter()
+        .map(|one| one.difference.details.is_some())
+        .collect();
+    assert_eq!(kept, [true, true, false], "with the message");
+    store.redact(future()).await.expect("redacted");
+    let kept = listed().await;
+    assert!(kept.iter().all(|one| one.difference.details.is_none()));
+    settle(&store).await;
+    assert_eq!(bodies(dir.path()), Vec::<String>::new());
+
+    store.spoil("DELETE FROM outbox WHERE id = 'waits'").await;
+    assert_eq!(listed().await.len(), 2);
+    store
+        .prune_outbox(future(), future())
+        .await
+        .expect("pruned");
+    assert!(listed().await.is_empty());
+
+    let more = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1500) INSERT INTO candidate_difference (plugin, client, message, at, facts) SELECT 'p', 'test', 'm', 1, '{}' FROM n";
+    store.spoil(more).await;
+    store
+        .add_difference(&difference("last", "x"))
+        .await
+        .expect("stored");
+    let rows = "SELECT count(*) FROM candidate_difference";
+    assert_eq!(count(&store, rows).await, differences::KEPT);
+}
+
 #[tokio::test]
 async fn refusals_are_found_by_their_age() {
     let (_dir, store) = scratch().await;
@@ -279,4 +364,13 @@ async fn refusals_are_found_by_their_age() {
     ] {
         assert_indexed(&store, sql, "refusal", &[index]).await;
     }
+    for (sql, index) in [
+        (refusals::REDACT_DIFFERENCES, "candidate_difference_body"),
+        (refusals::PRUNE_DIFFERENCES, "candidate_difference_age"),
+        (differences::BOUND, "candidate_difference_plugin"),
+        (differences::PAGE, "candidate_difference_plugin"),
+    ] {
+        assert_indexed(&store, sql, "candidate_difference", &[index]).await;
+    }
+    assert_indexed(&store, decisions::RANGE, "decision", &["decision_age"]).await;
 }
