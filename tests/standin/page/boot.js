@@ -100,14 +100,12 @@ function mainWave() {
   provide("WAWebChatGetters", { getIsNewsletter: (c) => c.id.isNewsletter(), getIsBroadcast: (c) => c.id.isBroadcast(), getIsGroup: (c) => c.id.isGroup() });
   provide("WAWebFindChatAction", { findOrCreateLatestChat: findOrCreateChat });
   provide("WAWebGetEphemeralFieldsMsgActionsUtils", { getEphemeralFields: () => ({}) });
-  provide("WAWebMsgDataUtils", { genOutgoingMsgData: async (chat, type) => ({
-    id: new MsgKey({ from: prefs.mePn(), to: chat.id, id: await MsgKey.newId(), selfDir: "out" }), from: chat.id.isLid() ? prefs.meLid() : prefs.mePn(), to: chat.id, type,
-    t: now(), ack: 0, local: true, self: "out", isNewMsg: true, viewMode: "VISIBLE" }) });
+  provide("WAWebMsgDataUtils", { genOutgoingMsgData: outgoingBase });
   provide("WAWebSendMsgChatAction", {
-    addAndSendMsgToChat: (chat, data) => outbox.send(chat, data),
+    addAndSendMsgToChat: (chat, data, ready) => outbox.send(chat, data, ready),
     resendMsgToChat: (chat, promise) => {
       if (typeof promise.then !== "function") throw new TypeError("t.then is not a function");
-      return promise.then((msg) => outbox.resend(msg));
+      return outbox.resend(promise, chat);
     },
   });
   provide("WAWebUpdateUnreadChatAction", { sendSeen: chatActions.seen, markUnread: chatActions.markUnread });

@@ -31,11 +31,6 @@ function constantModules() {
   provide("WAWebUserPrefsIsLoggedIn", { isLoggedIn: () => prefs.isRegistered() });
   provide("WAWebL10N", { default: { getRegion: () => "US", getLocale: () => navigator.language.slice(0, 2) } }, ESM);
   provide("WAWebCountriesNativeCountryNames", { default: {} }, ESM);
-  // Sending media is not implemented: the names that a client reads at its start exist and throw when they are used.
-  provide("WAWebMediaOpaqueData", { default: { createFromData: notPlayed("WAWebMediaOpaqueData", "createFromData") } }, ESM);
-  provide("WAWebUploadManager", { default: { encryptAndUpload: notPlayed("WAWebUploadManager", "encryptAndUpload") } }, ESM);
-  provide("WAWebMediaUpdateMsg", { default: notPlayed("WAWebMediaUpdateMsg", "default") }, ESM);
-  provide("WAWebMediaInMemoryBlobCache", { InMemoryMediaBlobCache: { put: notPlayed("WAWebMediaInMemoryBlobCache", "put") } });
   provide("WAWebDrawerManager", { DrawerManager: new Emitter() });
   const all = provided.get("WAWebCollections")?.default ?? {};
   for (const [module, name] of Object.entries(EMPTY)) {

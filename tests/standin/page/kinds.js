@@ -13,6 +13,7 @@ const MsgModel = kind("msg", class extends Model {
   get mediaData() { return media.dataOf(this); }
   get mediaObject() { return media.objectOf(this); }
   downloadMedia(options) { return media.resolve(this, options); }
+  cancelUpload() { this.mediaObject?.cancelUpload(); }
 });
 
 // Clients recognise the collections by their classes.

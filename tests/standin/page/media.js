@@ -1,43 +1,73 @@
 // Received media: fetched from the media host by path, checked against its hashes, and decrypted. A test encrypts it,
 // in place of the sender's phone.
-const MEDIA_FIELDS = ["directPath", "deprecatedMms3Url", "mediaKey", "mediaKeyTimestamp", "filehash", "encFilehash", "width", "height", "duration", "isViewOnce", "isGif", "pageCount"];
-const MEDIA_KEYS = { image: "Image", sticker: "Image", video: "Video", gif: "Video", ptv: "Video", audio: "Audio", ptt: "Audio", document: "Document" };
-// The types that the page fetches by itself.
-const FETCHED = ["image", "gif", "audio", "ptt"];
-const MAC = 10;
+const MEDIA_FIELDS = ["directPath", "deprecatedMms3Url", "mediaKey", "mediaKeyTimestamp", "filehash", "encFilehash", "width", "height", "duration", "isViewOnce", "isGif", "pageCount", "waveform", "isAnimated", "gifAttribution", "isCaptionByUser", "streamingSidecar", "firstFrameSidecar", "messageSecret"];
+// The preferences that say what the page fetches by itself, with their defaults.
+const AUTO_DOWNLOAD = { Photos: true, Audio: true, Videos: false, Documents: false };
+const PREFERENCE_OF = { image: "Photos", gif: "Photos", audio: "Audio", ptt: "Audio", video: "Videos", ptv: "Videos", document: "Documents" };
+const autoDownload = {
+  get: (name) => prefs.read(`auto-download-${name}`) ?? AUTO_DOWNLOAD[name],
+  set: (name, wanted) => prefs.write(`auto-download-${name}`, Boolean(wanted)),
+  wants: (msg) => autoDownload.get(PREFERENCE_OF[msg.type === "video" && msg.isGif ? "gif" : msg.type]) === true,
+};
 
 class MediaError extends Error {
   constructor(message, status) { super(message); this.name = this.constructor.name; if (status !== undefined) this.status = status; }
 }
-class MediaNotFoundError extends MediaError { constructor() { super("media not found", 404); } }
-class MMSForbiddenError extends MediaError { constructor() { super("forbidden", 403); } }
-class MMSThrottleError extends MediaError { constructor() { super("throttled", 507); } }
 class HttpStatusCodeError extends MediaError { constructor(status) { super(`status ${status}`, status); } }
+class MediaNotFoundError extends HttpStatusCodeError { constructor() { super(404); } }
+class MMSForbiddenError extends HttpStatusCodeError { constructor() { super(403); } }
+class MMSThrottleError extends HttpStatusCodeError { constructor() { super(507); } }
 class HttpNetworkError extends MediaError { }
 class MmsDownloadFilehashMismatchError extends MediaError { }
 class MediaDecryptionError extends MediaError { }
 class MediaHashMismatch extends MediaError { }
 
-const media = {
-  cache: new Map(),
-  data: new WeakMap(),
+// Blobs by the hash of their plain bytes, so that a file is not fetched again. The oldest go first.
+class BlobCache {
+  #limit = 25e7;
+  #blobs = new Map();
+  get(filehash) { return this.#blobs.get(filehash); }
+  has(filehash) { return this.#blobs.has(filehash); }
+  put(filehash, blob) {
+    this.#blobs.delete(filehash);
+    this.#blobs.set(filehash, blob);
+    let size = [...this.#blobs.values()].reduce((sum, one) => sum + one.size, 0);
+    for (const [oldest, { size: freed }] of this.#blobs) {
+      if (size <= this.#limit || oldest === filehash) return;
+      this.#blobs.delete(oldest);
+      size -= freed;
+    }
+  }
+  delete(filehash) { this.#blobs.delete(filehash); }
+  clear() { this.#blobs.clear(); }
+}
 
-  async download({ directPath, encFilehash, filehash, mediaKey, type, downloadQpl }) {
+const media = {
+  cache: new BlobCache(),
+  data: new WeakMap(),
+  objects: new WeakMap(),
+
+  async download({ directPath, encFilehash, filehash, mediaKey, type, signal, downloadQpl }) {
     downloadQpl.addAnnotations({});
     downloadQpl.addPoint("start");
-    if (this.cache.has(filehash)) return this.cache.get(filehash);
+    const kept = filehash && this.cache.get(filehash);
+    if (kept) return kept.arrayBuffer();
     if (!mediaKey || !encFilehash) throw new MediaDecryptionError("no key or no hash");
-    const file = await this.get(directPath);
-    if (b64(await crypto.subtle.digest("SHA-256", file)) !== encFilehash) throw new MmsDownloadFilehashMismatchError("other bytes than were sent");
+    const file = await this.get(directPath, { signal, type, encFilehash });
+    if ((await sha256(file)) !== encFilehash) throw new MmsDownloadFilehashMismatchError("other bytes than were sent");
     const plain = await decrypt(file, mediaKey, type);
-    if (filehash && b64(await crypto.subtle.digest("SHA-256", plain)) !== filehash) throw new MediaHashMismatch("other plain bytes than were sent");
-    this.cache.set(filehash, plain);
+    if (filehash && (await sha256(plain)) !== filehash) throw new MediaHashMismatch("other plain bytes than were sent");
+    if (filehash) this.cache.put(filehash, new Blob([plain]));
     return plain;
   },
   // Temporary failures of the host are retried after 1, 2 and 4 s.
-  async get(directPath) {
+  async get(directPath, { signal, type, encFilehash }) {
+    // A path with a host in it is refused.
+    if (!/^\/[^/]/.test(directPath)) throw new MediaError("malicious directPath");
+    const address = `${directPath}${directPath.includes("?") ? "&" : "?"}${new URLSearchParams({ hash: urlSafe(encFilehash), mode: "manual", "mms-type": type, "__wa-mms": "" })}`;
     for (let wait = 1000; ; wait *= 2) {
-      const failed = await fetch(`/mms${directPath}`).then((answer) => (answer.ok ? answer.arrayBuffer() : answer.text().then((text) => ({ status: answer.status, text }))), (error) => ({ text: String(error) }));
+      if (signal?.aborted) throw new AbortError();
+      const failed = await fetch(`/mms${address}`, { signal }).then((answer) => (answer.ok ? answer.arrayBuffer() : answer.text().then((text) => ({ status: answer.status, text }))), (error) => ({ text: String(error) })).catch((error) => ({ text: String(error) }));
       if (failed instanceof ArrayBuffer) return failed;
       const { status, text } = failed;
       if (status === 404 || status === 410 || (status === 403 && text.includes("URL signature expired"))) throw new MediaNotFoundError();
@@ -50,13 +80,21 @@ const media = {
 
   dataOf(msg) {
     if (!(msg.type in MEDIA_KEYS)) return undefined;
-    if (!this.data.has(msg)) this.data.set(msg, new Model({ type: msg.type, mediaStage: msg.directPath ? "NEED_POKE" : "ERROR_MISSING", mimetype: msg.mimetype, size: msg.size, filehash: msg.filehash, isGif: msg.isGif }));
+    if (!this.data.has(msg)) {
+      const { type, mimetype, size, filehash, isGif, filename, duration, waveform, pageCount, isAnimated } = msg;
+      const unsent = msg.id.fromMe && !(msg.ack >= 1), stage = msg.directPath ? "NEED_POKE" : "ERROR_MISSING";
+      this.data.set(msg, makeMediaData({ type, mediaStage: unsent ? "PREPARING" : stage, mimetype, size, filehash, isGif, filename, duration, waveform, pageCount, isAnimated, isViewOnce: Boolean(msg.isViewOnce), fullWidth: msg.width, fullHeight: msg.height }));
+    }
     return this.data.get(msg);
   },
   objectOf(msg) {
-    const data = this.dataOf(msg);
-    const newest = () => ({ directPath: data.directPath || msg.directPath, mediaKey: msg.mediaKey, encFilehash: msg.encFilehash });
-    return data && { filehash: msg.filehash, type: msg.type, size: msg.size, entries: { getDownloadEntry: newest } };
+    if (!(msg.type in MEDIA_KEYS) || !msg.filehash) return undefined;
+    if (!this.objects.has(msg)) {
+      const object = getOrCreateMediaObject(msg.filehash);
+      this.objects.set(msg, object);
+      object.addMsg(msg);
+    }
+    return this.objects.get(msg);
   },
   // Resolves to undefined in any case; the stage shows the result. A file that the host no longer has is requested from
   // the phone, without a time limit.
@@ -84,6 +122,7 @@ const media = {
     this.retries.delete(id);
     const data = this.dataOf(retry.msg);
     if (directPath) {
+      this.objectOf(retry.msg)?.entries.updateEntry({ encFilehash: retry.msg.encFilehash, directPath });
       data.set({ directPath, mediaStage: "NEED_POKE" });
       await this.resolve(retry.msg, { isUserInitiated: true });
     } else data.set({ mediaStage: "ERROR_MISSING" });
@@ -91,21 +130,12 @@ const media = {
   },
 };
 
-async function decrypt(file, mediaKey, type) {
-  const info = new TextEncoder().encode(`WhatsApp ${MEDIA_KEYS[type]} Keys`);
-  const secret = await crypto.subtle.importKey("raw", unb64(mediaKey), "HKDF", false, ["deriveBits"]);
-  const keys = await crypto.subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt: new Uint8Array(32), info }, secret, 112 * 8);
-  const iv = keys.slice(0, 16), body = file.slice(0, -MAC);
-  const macKey = await crypto.subtle.importKey("raw", keys.slice(48, 80), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-  const mac = await crypto.subtle.sign("HMAC", macKey, new Uint8Array([...new Uint8Array(iv), ...new Uint8Array(body)]));
-  if (b64(mac.slice(0, MAC)) !== b64(file.slice(-MAC))) throw new MediaDecryptionError("the key does not fit");
-  const key = await crypto.subtle.importKey("raw", keys.slice(16, 48), "AES-CBC", false, ["decrypt"]);
-  return crypto.subtle.decrypt({ name: "AES-CBC", iv }, key, body).catch(() => { throw new MediaDecryptionError("the key does not fit"); });
-}
-
 function mediaModules() {
-  Msgs.on("add", (msg) => { if (msg.isNewMsg && !msg.id.fromMe && FETCHED.includes(msg.type) && msg.directPath) media.resolve(msg, { auto: true }); });
+  Msgs.on("add", (msg) => { if (msg.isNewMsg && !msg.id.fromMe && msg.directPath && autoDownload.wants(msg)) media.resolve(msg, { auto: true }); });
   provide("WAWebDownloadManager", { downloadManager: { downloadAndMaybeDecrypt: (asked) => media.download(asked) } });
-  provide("WAWebMmsClientErrors", { MediaNotFoundError, MMSForbiddenError, MMSThrottleError });
-  provide("WAWebHttpErrors", { HttpStatusCodeError, HttpNetworkError, MmsDownloadFilehashMismatchError });
+  for (const name of Object.keys(AUTO_DOWNLOAD)) provide("WAWebUserPrefsGeneral", { [`getAutoDownload${name}`]: () => autoDownload.get(name), [`setAutoDownload${name}`]: (wanted) => autoDownload.set(name, wanted) });
+  uploadModules();
+  mediaObjectModules();
+  prepModules();
+  provide("WAWebHttpErrors", { HttpStatusCodeError, HttpNetworkError, HttpInvalidResponseError, MmsDownloadFilehashMismatchError });
 }

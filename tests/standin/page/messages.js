@@ -12,8 +12,10 @@ function learn(pn, lid) {
 }
 
 function makeMsg(data, session = {}) {
+  // Clients also pass what they know of the file; a message has no such fields.
+  const own = Object.fromEntries(Object.entries(data).filter(([name]) => !ONLY_MEDIA_DATA.has(name)));
   const msg = new MsgModel(
-    { ...data, ack: data.ack },
+    { ...own, ack: data.ack },
     { isNewMsg: data.isNewMsg, isSendFailure: false, errorCode: undefined, ...session },
   );
   msg.serialize = () => { const out = {}; for (const k of msg.declared) if (k !== "isNewMsg") out[k] = msg.attributes[k]; return out; };
@@ -21,8 +23,18 @@ function makeMsg(data, session = {}) {
     quotedMsg: { type: msg.type, body: msg.body }, quotedStanzaID: msg.id.id, quotedParticipant: msg.author || msg.from,
     quotedRemoteJid: chat && String(chat.id || chat) !== String(msg.id.remote) ? msg.id.remote : undefined,
   });
-  msg.resend = () => outbox.resend(msg);
+  // Only a message that was not sent is sent again; one whose file was not uploaded uploads it first.
+  msg.resend = async () => {
+    if (!msg.isSendFailure && !(msg.id.fromMe && msg.ack < 0)) return undefined;
+    await updateMsg(msg, { ack: 0, isSendFailure: false });
+    const result = await (msg.type in MEDIA_KEYS ? resumeUploadMsg(msg) : outbox.resend(Promise.resolve(msg)));
+    return result?.messageSendResult;
+  };
   return msg;
+}
+async function outgoingBase(chat, type) {
+  const id = new MsgKey({ from: prefs.mePn(), to: chat.id, id: await MsgKey.newId(), selfDir: "out" });
+  return { id, from: chat.id.isLid() ? prefs.meLid() : prefs.mePn(), to: chat.id, type, t: now(), ack: 0, local: true, self: "out", isNewMsg: true, viewMode: "VISIBLE" };
 }
 // The fields of messages that are stored unchanged, and those that are stored as wids or keys.
 const FIELDS = [
@@ -34,11 +46,12 @@ const WIDS = ["from", "to", "author", "quotedParticipant", "quotedRemoteJid"];
 const KEYS = ["latestEditMsgKey", "protocolMessageKey"];
 function row(msg) {
   const out = { id: String(msg.id), keyId: msg.id.id, chat: String(msg.id.remote), fromMe: msg.id.fromMe, participant: msg.id.participant && String(msg.id.participant), rowId: rowId(msg) };
-  for (const name of FIELDS) if (msg[name] !== undefined) out[name] = msg[name];
+  Object.assign(out, rowFields(msg));
   for (const name of [...WIDS, ...KEYS]) if (msg[name]) out[name] = oddOr(String)(msg[name]);
   if (msg.mentionedJidList) out.mentionedJidList = eachOf(msg.mentionedJidList, oddOr(String));
   return out;
 }
+function rowFields(values) { return Object.fromEntries(FIELDS.filter((name) => values[name] !== undefined).map((name) => [name, values[name]])); }
 // Malformed values of a sender's program are stored unchanged.
 const eachOf = (list, make) => (Array.isArray(list) ? list.map(make) : list);
 const oddOr = (make) => (value) => { try { return make(value); } catch { return value; } };
@@ -110,8 +123,19 @@ function payload(msg) {
     case "chat": return msg.subtype === "url" ? { preview: { title: msg.title, description: msg.description, canonicalUrl: msg.canonicalUrl, matchedText: msg.matchedText } } : {};
     case "location": return { location: { lat: msg.lat, lng: msg.lng, loc: msg.loc } };
     case "vcard": return { contact: msg.vcardFormattedName };
-    default: return {};
+    default: return msg.type in MEDIA_KEYS ? { body: undefined, media: mediaPayload(msg) } : {};
   }
+}
+// What a message says of its file. Path, key and hashes come from the upload with its hash, the size in pixels from the
+// file.
+function mediaPayload(msg) {
+  const object = msg.mediaObject, entry = object?.entries.getEntryByEncFilehash(msg) ?? msg;
+  const { fullWidth, fullHeight } = object?.contentInfo ?? {};
+  return {
+    mediaType: mediaTypeOf(msg), directPath: entry.directPath, mediaKey: entry.mediaKey, encFilehash: entry.encFilehash, filehash: msg.filehash, size: msg.size, mimetype: msg.mimetype, caption: msg.caption,
+    filename: msg.type === "document" ? msg.filename : undefined, width: fullWidth ?? msg.width, height: fullHeight ?? msg.height, duration: msg.duration == null ? undefined : parseInt(msg.duration, 10), pageCount: msg.pageCount,
+    waveform: msg.waveform ? b64(new Uint8Array(msg.waveform)) : undefined, gif: Boolean(msg.isGif), viewOnce: Boolean(msg.isViewOnce), animated: Boolean(msg.isAnimated), thumbnail: Boolean(msg.body) && !msg.isViewOnce,
+  };
 }
 
 // A notice that looks like a new message: every new chat begins with one.
@@ -126,15 +150,11 @@ class DuplicateMessageError extends Error { constructor() { super(""); this.name
 
 const outbox = {
   pending: new Map(),
-  send(chat, data) {
-    let settle;
-    const sent = new Promise((resolve, reject) => { settle = { resolve, reject }; });
-    sent.catch(() => {});
-    const added = this.store(chat, data).then((msg) => {
-      this.transmit(chat, msg).then(settle.resolve, settle.reject);
-      return msg;
-    });
-    added.catch(settle.reject);
+  // `ready` is called with the stored message; what it returns has to come before the message is sent.
+  send(chat, data, ready) {
+    const added = Promise.resolve(data).then((found) => this.store(chat, found));
+    const sent = this.transmit(chat, ready ? added.then((msg) => Promise.resolve(ready(msg)).then(() => msg)) : added);
+    for (const promise of [added, sent]) promise.catch(() => {});
     return [added, sent];
   },
   async store(chat, data) {
@@ -147,9 +167,9 @@ const outbox = {
     await db.put("model-storage", "message", row(msg));
     return msg;
   },
-  // Each chat is one queue: a send that hangs holds up the later ones.
-  transmit(chat, msg) {
-    const mine = (chat.sendQueue || Promise.resolve()).then(() => this.record(chat, msg));
+  // Each chat is one queue: a send that hangs, or whose file is being uploaded, holds up the later ones.
+  transmit(chat, ready) {
+    const mine = (chat.sendQueue || Promise.resolve()).then(() => ready).then((msg) => this.record(chat, msg));
     chat.sendQueue = mine.catch(() => {});
     return mine;
   },
@@ -158,7 +178,15 @@ const outbox = {
     if (chat.contact.isContactBlocked || site.blocked.includes(chat.id.user) || site.blocked.includes((pnByLid.get(String(chat.id)) || chat.id).user)) throw new Error("SendToBlockedContact");
     // Looked up by the module's name at the time of the call, because clients replace the function.
     const job = site.missing.some((name) => name.startsWith("WAWebSendMsgJob")) ? { encryptAndSendMsg: ({ data }) => this.wire(data) } : window.require("WAWebSendMsgJob");
-    const answer = await job.encryptAndSendMsg({ type: 0, data: msg });
+    let answer;
+    try {
+      answer = await job.encryptAndSendMsg({ type: 0, data: msg });
+    } catch (error) {
+      if (!(error instanceof UnsendableError)) throw error;
+      msg.set({ isSendFailure: true });
+      await db.put("model-storage", "message", row(msg));
+      return { messageSendResult: "ERROR_UNKNOWN" };
+    }
     if (answer.error) {
       msg.set({ isSendFailure: true, ack: -1, ...(answer.error === 475 ? { errorCode: "UserReachedMaxMonthlyLimitForNewMessages" } : {}) });
       await db.put("model-storage", "message", row(msg));
@@ -166,12 +194,18 @@ const outbox = {
     }
     const self = prefs.isMe(msg.id.remote);
     msg.set({ ack: Math.max(msg.ack, self ? 3 : 1), isSendFailure: false });
+    if (msg.type in MEDIA_KEYS) media.dataOf(msg).set({ mediaStage: msg.mediaObject?.downloadStage ?? "INIT" });
     await db.put("model-storage", "message", row(msg));
     return { messageSendResult: "OK", t: answer.t, count: null };
   },
   async wire(msg) {
     await comms.whenOpen();
     await comms.whenOfflineEnds();
+    try {
+      if (msg.type in MEDIA_KEYS) validateMedia(msg);
+    } catch (error) {
+      throw new UnsendableError(error.message, { cause: error });
+    }
     return new Promise((resolve) => {
       this.pending.set(msg.id.id, { msg, resolve });
       this.stanza(msg);
@@ -189,10 +223,10 @@ const outbox = {
     this.pending.delete(id);
     entry.resolve({ t, error, count: null });
   },
-  async resend(msg) {
-    const chat = Chats.get(msg.id.remote) || (await findOrCreateChat(msg.id.remote)).chat;
-    msg.set({ isSendFailure: false });
-    return this.transmit(chat, msg);
+  // The chat's queue waits for the promise from the call on.
+  async resend(promise, given) {
+    const chat = given ?? (await promise.then((msg) => Chats.get(msg.id.remote)?.id ?? msg.id.remote).then((wid) => findOrCreateChat(wid))).chat;
+    return this.transmit(chat, promise.then((msg) => msg.set({ isSendFailure: false })));
   },
 };
 
@@ -241,6 +275,7 @@ const inbound = {
     const type = frame.ciphertext ? "ciphertext" : frame.kind || "chat";
     // The fields of the type are decrypted together with the body.
     const said = { body: ["chat", "vcard"].includes(frame.kind || "chat") ? frame.body : undefined, ...frame.fields };
+    if (Array.isArray(said.waveform)) said.waveform = new Uint8Array(said.waveform);
     if (frame.mentions?.length > 0) said.mentionedJidList = frame.mentions.map(createWid);
     const writer = frame.fromMe ? me : sender;
     const msg = makeMsg({

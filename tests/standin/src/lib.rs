@@ -24,6 +24,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 pub use authenticator::{Authenticator, Circumstances};
 pub use linking::LinkCode;
+pub use media::{ReceivedMedia, Upload};
 pub use passkey::{Ask, Credential, PasskeySettings, PasskeyView, Phone};
 pub use settings::{Settings, SettingsPatch};
 pub use socket::HALF_EMOJI;

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::world::World;
 
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 19] = [
     include_str!("../page/models.js"),
     include_str!("../page/kinds.js"),
     include_str!("../page/ids.js"),
@@ -23,6 +23,10 @@ const PARTS: [&str; 15] = [
     include_str!("../page/altlink.js"),
     include_str!("../page/passkey.js"),
     include_str!("../page/media.js"),
+    include_str!("../page/seal.js"),
+    include_str!("../page/upload.js"),
+    include_str!("../page/mediaobjects.js"),
+    include_str!("../page/prep.js"),
     include_str!("../page/messages.js"),
     include_str!("../page/contacts.js"),
     include_str!("../page/chats.js"),

@@ -56,7 +56,8 @@ pub struct Settings {
     pub block_error: Option<u32>,
     /// Whether the server acknowledges that a chat was seen; otherwise the page waits for it.
     pub seen_ack: bool,
-    /// HTTP statuses with which the next downloads from the media host fail, one each.
+    /// HTTP statuses with which the next downloads from the media host fail, one each; 0 breaks the
+    /// connection.
     pub media_failures: Vec<u16>,
     /// Modules (`WAWebX`) and exports (`WAWebX.y`) that the page lacks.
     pub missing: Vec<String>,
@@ -71,6 +72,25 @@ pub struct Settings {
     pub storage_failures: u32,
     /// The HTTP status with which the page is answered, e.g. 503; `None`: it is served.
     pub page_status: Option<u16>,
+    /// HTTP statuses with which the next uploads to the media host fail, one each; 0 breaks the
+    /// connection.
+    pub upload_failures: Vec<u16>,
+    /// HTTP statuses with which the next questions how much of an upload is there fail, one each; 0
+    /// breaks the connection.
+    pub resume_failures: Vec<u16>,
+    /// After so many bytes the connections of the next uploads break, one each; the host keeps what
+    /// has arrived.
+    pub upload_cuts: Vec<u64>,
+    /// After so many bytes the connections of the next downloads break, one each.
+    pub download_cuts: Vec<u64>,
+    /// Whether the media host lets uploads wait.
+    pub upload_hold: bool,
+    /// Whether the media host lets downloads wait.
+    pub download_hold: bool,
+    /// How long the links are valid that the media host gives, in seconds.
+    pub media_validity: u64,
+    /// Whether the media host takes every link for expired.
+    pub media_expired: bool,
 }
 
 /// The form of `require("__debug").modulesMap`.
@@ -116,6 +136,14 @@ impl Default for Settings {
             history_delay: 0,
             storage_failures: 0,
             page_status: None,
+            upload_failures: vec![],
+            resume_failures: vec![],
+            upload_cuts: vec![],
+            download_cuts: vec![],
+            upload_hold: false,
+            download_hold: false,
+            media_validity: 864_000,
+            media_expired: false,
         }
     }
 }

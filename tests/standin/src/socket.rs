@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
+    media::{ReceivedMedia, Sealed, open_for_recipient},
     passkey,
     world::{World, now},
 };
@@ -45,6 +46,7 @@ fn for_a_page(frame: &Value) -> String {
     frame.to_string().replace(HALF_EMOJI, "\\ud83d")
 }
 
+#[derive(Clone)]
 struct Page {
     world: Arc<World>,
     out: mpsc::UnboundedSender<Value>,
@@ -169,8 +171,20 @@ impl Page {
                 };
                 self.send(answer);
             }
+            "media-conn" => {
+                let auth = self.world.lock().media.auth.clone();
+                self.send(json!({"type": "answer", "request": frame["request"], "value": {"auth": auth, "ttl": 300}}));
+            }
             "seen" => self.seen(text("chat"), &frame["request"]),
-            "msg" => self.message(id, frame),
+            // A file is opened beside the loop: a large one would hold up everything else.
+            "msg" if frame["media"].is_object() => {
+                let (page, frame) = (self.clone(), frame.clone());
+                tokio::spawn(async move {
+                    let media = open_for_recipient(&page.world, &frame).await;
+                    page.message(id, &frame, media);
+                });
+            }
+            "msg" => self.message(id, frame, None),
             "chatstate" => self.world.shown_typing(text("to"), text("state")),
             _ => passkey::take(&self.world, id, &self.out, frame),
         }
@@ -223,8 +237,8 @@ impl Page {
         });
     }
 
-    fn message(&self, id: u64, frame: &Value) {
-        let (refused, lost) = self.world.sent(id, frame);
+    fn message(&self, id: u64, frame: &Value, media: Option<(ReceivedMedia, Option<Sealed>)>) {
+        let (refused, lost) = self.world.sent(id, frame, media);
         if lost {
             return self.send(json!({"type": "_close"}));
         }

@@ -29,8 +29,11 @@ pub(crate) struct Front {
 }
 
 pub(crate) async fn front(port: u16, inner: SocketAddr) -> Result<(Front, JoinHandle<()>)> {
-    let certified =
-        rcgen::generate_simple_self_signed(vec!["web.whatsapp.com".into(), "localhost".into()])?;
+    let certified = rcgen::generate_simple_self_signed(vec![
+        "web.whatsapp.com".into(),
+        "mmg.whatsapp.net".into(),
+        "localhost".into(),
+    ])?;
     let hash = BASE64_STANDARD.encode(Sha256::digest(
         certified.signing_key.subject_public_key_info(),
     ));

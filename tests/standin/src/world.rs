@@ -11,7 +11,6 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use axum::body::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -22,6 +21,7 @@ pub use self::{
 };
 use crate::{
     linking::Hello,
+    media::Files,
     passkey::Passkeys,
     settings::{Settings, SettingsPatch},
 };
@@ -79,7 +79,7 @@ pub(crate) struct State {
     shown: u64,
     backlog: HashMap<String, Vec<Value>>,
     lids: HashMap<String, String>,
-    pub(crate) media: HashMap<String, Bytes>,
+    pub(crate) media: Files,
     pub(crate) pairing: HashMap<u64, Result<(), String>>,
     pub(crate) hellos: Vec<Hello>,
     pub(crate) finished: HashMap<u64, Result<String, String>>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{World, lid_of, now};
+use crate::media::{ReceivedMedia, Sealed};
 
 /// A message for an account.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -66,6 +67,8 @@ pub struct Received {
     pub location: Option<Value>,
     /// The name of its contact.
     pub contact: Option<String>,
+    /// Its file.
+    pub media: Option<ReceivedMedia>,
     /// How often it was transmitted.
     pub transmissions: u32,
     /// The code with which the server refused it.
@@ -73,8 +76,14 @@ pub struct Received {
 }
 
 impl World {
-    /// Records a message. Returns the code to refuse it with, and whether its ack is lost.
-    pub(crate) fn sent(&self, id: u64, frame: &Value) -> (Option<u32>, bool) {
+    /// Records a message, with its file as its recipient has opened it. Returns the code to refuse
+    /// it with, and whether its ack is lost.
+    pub(crate) fn sent(
+        &self,
+        id: u64,
+        frame: &Value,
+        media: Option<(ReceivedMedia, Option<Sealed>)>,
+    ) -> (Option<u32>, bool) {
         self.change(|state| {
             let text = |key: &str| frame[key].as_str().unwrap_or_default().to_owned();
             let account = state
@@ -116,6 +125,10 @@ impl World {
                         .flatten()
                         .filter_map(|wid| wid.as_str().map(ToOwned::to_owned))
                         .collect();
+                    let (media, sealed) = media.unzip();
+                    if let Some(sealed) = sealed.flatten() {
+                        state.media.seal(message.clone(), sealed);
+                    }
                     state.messages.push(Received {
                         account,
                         id: message,
@@ -128,6 +141,7 @@ impl World {
                         preview: some("preview"),
                         location: some("location"),
                         contact: frame["contact"].as_str().map(ToOwned::to_owned),
+                        media,
                         transmissions: 1,
                         refused,
                     });

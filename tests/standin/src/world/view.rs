@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::{Connection, World, messages::Received};
-use crate::{linking::LinkCode, passkey::PasskeyView};
+use crate::{linking::LinkCode, media::Upload, passkey::PasskeyView};
 
 /// The state that is visible to tests and to the control API.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -36,6 +36,8 @@ pub struct View {
     pub connections: u64,
     /// The state of passkeys.
     pub passkey: PasskeyView,
+    /// The files that pages have uploaded, or begun to, in the order of their first arrival.
+    pub uploads: Vec<Upload>,
 }
 
 impl World {
@@ -73,6 +75,7 @@ impl World {
             reports: state.reports.clone(),
             connections: state.made,
             passkey: state.passkeys.view(),
+            uploads: state.media.uploads(),
         }
     }
 
