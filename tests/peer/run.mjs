@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chats, contacts, media } from "./calls.mjs";
+import { sendMedia } from "./media.mjs";
 import { before, control, create, done, end, event, expect, library, link, listening, options, received, skip, step } from "./peer.mjs";
 
 const args = options();
@@ -43,6 +44,7 @@ try {
   expect("location", place.location?.lat === 52.5 && place.location?.loc === "Home", place);
   await contacts(args, client);
   await media(args, client);
+  await sendMedia(args, client, question.from, plainly);
   const state = await step("getState", client.getState());
   expect("getState", state === "CONNECTED", state);
 

@@ -161,6 +161,8 @@ function castToV4(type) {
 }
 const SOUND = ["audio/ogg; codecs=opus", "audio/mp4", "audio/mpeg", "audio/aac", "audio/amr"], FILM = ["video/mp4", "video/3gpp"];
 const VALID_MIME_TYPES = { image: ["image/jpeg", "image/png", "image/webp"], sticker: ["image/webp", "application/was"], video: FILM, ptv: FILM, audio: SOUND, ptt: SOUND };
+// Pictures and stickers without a type get these.
+const USUAL_MIME_TYPES = { image: "image/jpeg", sticker: "image/webp" };
 const getValidMimeTypes = (type) => (VALID_MIME_TYPES[type] ? new Set(VALID_MIME_TYPES[type]) : null);
 
 // How the sending of such a message fails: the name of the reason is lost.
