@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chats, contacts, media } from "./calls.mjs";
 import { sendMedia } from "./media.mjs";
+import { modules } from "./page.mjs";
 import { before, control, create, done, end, event, expect, library, link, listening, options, received, skip, step } from "./peer.mjs";
 
 const args = options();
@@ -45,6 +46,7 @@ try {
   await contacts(args, client);
   await media(args, client);
   await sendMedia(args, client, question.from, plainly);
+  if (!args.library) await modules(args, client.pupPage);
   const state = await step("getState", client.getState());
   expect("getState", state === "CONNECTED", state);
 

@@ -33,6 +33,8 @@ pub struct Upload {
     pub size: u64,
     /// How often bytes were sent, or the end of their stream.
     pub posts: u32,
+    /// The byte with which the last of these began.
+    pub from: u64,
     /// The number of bytes received, over all attempts.
     pub bytes: u64,
     /// How often it was asked how much of the file is there.

@@ -99,7 +99,8 @@ async fn store(
     start: u64,
     body: Body,
 ) -> Result<Arc<Partial>, Response> {
-    let known = world.lock().media.begun(hash).filter(|_| start > 0);
+    // An earlier attempt has sent the same bytes, or the file will have another hash.
+    let known = world.lock().media.begun(hash);
     let partial = if let Some(partial) = known {
         partial
     } else {
@@ -115,13 +116,14 @@ async fn store(
             .into_response());
     }
     let cut = world.change(|state| {
+        state.media.record(kind, hash).from = start;
         let cuts = &mut state.settings.upload_cuts;
         (!cuts.is_empty()).then(|| cuts.remove(0))
     });
     let mut at = start;
     let goes_on = |length: u64| {
         at += length;
-        partial.length.store(at, Ordering::Relaxed);
+        partial.length.fetch_max(at, Ordering::Relaxed);
         world.change(|state| state.media.record(kind, hash).bytes += length);
         cut.is_none_or(|cut| at - start < cut)
     };
