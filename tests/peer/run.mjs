@@ -1,4 +1,5 @@
-// Runs unmodified whatsapp-web.js on the stand-in, step by step; `--library` names another version that is installed in `versions`.
+// Runs unmodified whatsapp-web.js on the stand-in, step by step; `--library` names another version that is installed in `versions`,
+// and `--large` also sends a document of more than 50 MiB.
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,7 +9,7 @@ import { sendMedia } from "./media.mjs";
 import { modules } from "./page.mjs";
 import { before, control, create, done, end, event, expect, library, link, listening, options, received, skip, step } from "./peer.mjs";
 
-const args = options();
+const args = options({}, { large: { type: "boolean" } });
 const { Location } = library(args);
 const profile = await mkdtemp(join(tmpdir(), "wharf-peer-"));
 // For versions that do not become ready on the real page either: the name which that page lacks. Their calls work

@@ -272,3 +272,98 @@ impl Keys {
         StreamingDecryptingKey::cbc_pkcs7(key, context).map_err(wrong)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &[u8] = b"a small picture";
+    /// Made by node:crypto from [`PLAIN`], with a media key of 32 sevens.
+    const ENCRYPTED: &str = "6F4qXTniNyzJxo6LQsb70pWvBzcCIVzdnxo=";
+
+    fn sealed(change: impl Fn(&mut Vec<u8>)) -> Sealed {
+        let mut bytes = BASE64_STANDARD.decode(ENCRYPTED).expect("base64");
+        change(&mut bytes);
+        let file = tempfile::tempfile().expect("a file");
+        file.write_all_at(&bytes, 0).expect("written");
+        let hash = |bytes: &[u8]| digest::digest(&digest::SHA256, bytes).as_ref().to_vec();
+        Sealed {
+            stored: Stored::unsigned(file, bytes.len() as u64),
+            key: vec![7; 32],
+            media_type: "image".into(),
+            encrypted: hash(&bytes),
+            plain: hash(PLAIN),
+        }
+    }
+
+    fn opened(sealed: &Sealed) -> Result<Vec<u8>> {
+        let mut plain = vec![];
+        sealed.open(&mut plain)?;
+        Ok(plain)
+    }
+
+    #[test]
+    fn a_file_of_another_implementation_is_opened() {
+        assert_eq!(opened(&sealed(|_| {})).expect("opened"), PLAIN);
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_its_message_says_is_broken() {
+        let other_type = Sealed {
+            media_type: "video".into(),
+            ..sealed(|_| {})
+        };
+        let other_key = Sealed {
+            key: vec![8; 32],
+            ..sealed(|_| {})
+        };
+        let other_plain = Sealed {
+            plain: vec![0; 32],
+            ..sealed(|_| {})
+        };
+        let other_file = Sealed {
+            encrypted: vec![0; 32],
+            ..sealed(|_| {})
+        };
+        let wrong = [
+            other_type,
+            other_key,
+            other_plain,
+            other_file,
+            sealed(|bytes| bytes[3] ^= 1),
+            sealed(|bytes| *bytes.last_mut().expect("not empty") ^= 1),
+            sealed(|bytes| bytes.truncate(5)),
+        ];
+        for (at, sealed) in wrong.iter().enumerate() {
+            assert!(opened(sealed).is_err(), "number {at}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_refused_without_its_signature_and_after_its_end() {
+        let mut files = crate::media::Files::default();
+        let (path, query) = {
+            let partial = files.begin("AAAA", tempfile::tempfile().expect("a file"));
+            files.complete("image", "AAAA", &partial).expect("complete");
+            let link = files.link("image", "AAAA", 60).expect("a link");
+            let (path, query) = link[1..].split_once('?').expect("a query");
+            (path.to_owned(), query.to_owned())
+        };
+        assert!(files.find(&path, &query, false).is_ok());
+        let forged = query.replace("oh=01_", "oh=01_A");
+        for (query, text) in [("", "Bad URL hash"), (&*forged, "Bad URL hash")] {
+            let refused = files.find(&path, query, false).map(|_| ());
+            assert_eq!(refused, Err((axum::http::StatusCode::FORBIDDEN, text)));
+        }
+        let over = files.link("image", "AAAA", 0).expect("a link");
+        let (_, over) = over.split_once('?').expect("a query");
+        let expired = Err((axum::http::StatusCode::FORBIDDEN, "URL signature expired"));
+        assert_eq!(files.find(&path, over, false).map(|_| ()), expired);
+        assert_eq!(files.find(&path, &query, true).map(|_| ()), expired);
+        files.put(
+            "v/x".into(),
+            Stored::unsigned(tempfile::tempfile().expect("a file"), 0),
+        );
+        assert!(files.find("v/x", "", false).is_ok());
+    }
+}
