@@ -33,7 +33,8 @@ async function seal(plain, mediaKey, type) {
 }
 async function sidecarOf(whole, mac) {
   const count = Math.ceil((whole.length - IV) / SIDECAR_BLOCK), sidecar = new Uint8Array(count * MAC);
-  for (let n = 0; n < count; n++) sidecar.set(await codeOf(mac, whole.subarray(n * SIDECAR_BLOCK, (n + 1) * SIDECAR_BLOCK + IV)), n * MAC);
+  const codes = await Promise.all(Array.from({ length: count }, (_, n) => codeOf(mac, whole.subarray(n * SIDECAR_BLOCK, (n + 1) * SIDECAR_BLOCK + IV))));
+  codes.forEach((code, n) => sidecar.set(code, n * MAC));
   return sidecar.buffer;
 }
 async function decrypt(file, mediaKey, type) {
