@@ -122,6 +122,8 @@ export async function modules(args, page) {
   await set({ mediaExpired: false });
 
   // The page's own way: texts of the chat wait for the upload.
+  const unfinished = async () => (await state(args)).uploads.filter(({ path }) => path === null).length;
+  const earlier = await unfinished();
   await set({ uploadHold: true });
   const [first, second] = [id(), id()];
   await run((key, text) => {
@@ -132,11 +134,12 @@ export async function modules(args, page) {
       while (!Msg.getModelsArray().some((msg) => msg.id.id === key)) await new Promise((done) => setTimeout(done, 5));
       const base = await window.require("WAWebMsgDataUtils").genOutgoingMsgData(chat, "chat");
       const [added, sent] = window.require("WAWebSendMsgChatAction").addAndSendMsgToChat(chat, { ...base, id: new Key({ from: me, to: chat.id, id: text, selfDir: "out" }), body: "behind an upload" });
-      await added;
-      return sent;
+      return [added, sent];
     });
+    window.stored = window.behind.then(([added]) => added).then(() => true);
   }, first, second);
-  await step("an upload is held", until(async () => (await state(args)).uploads.some(({ kind, path, posts }) => kind === "image" && path === null && posts === 1)));
+  await step("an upload is held", until(async () => (await unfinished()) > earlier));
+  await step("the text behind it is stored", run(() => window.stored));
   expect("a text overtook an upload", !(await state(args)).messages.some((message) => message.id === second));
   await set({ uploadHold: false });
   expect("the page's own way", (await step("an upload goes on when it is let go", run(() => window.prepared))) === "OK");
