@@ -120,14 +120,13 @@ impl Candidate {
         before: Option<&Self>,
         offers: Offers,
     ) -> Self {
-        let of = [live, &plugin]
-            .map(|one| [&one.component, &one.config_digest])
-            .as_flattened()
-            .iter()
-            .map(|digest| (*digest).clone())
-            .collect::<Vec<_>>()
-            .try_into()
-            .unwrap_or_default();
+        let of = [
+            &live.component,
+            &live.config_digest,
+            &plugin.component,
+            &plugin.config_digest,
+        ]
+        .map(String::clone);
         let goes_on = before.filter(|before| before.comparison.of == of);
         let comparison = goes_on.map_or_else(
             || Arc::new(Comparison::new(of)),
