@@ -97,6 +97,12 @@ impl Standin {
         self.tls.as_ref().map(|front| front.address.port())
     }
 
+    /// The certificate of the HTTPS front in PEM. It is good for `web.whatsapp.com` and `localhost`.
+    #[must_use]
+    pub fn tls_certificate(&self) -> Option<&str> {
+        self.tls.as_ref().map(|front| front.certificate.as_str())
+    }
+
     /// SHA-256 of the public key of the front's certificate, for Chromium's switch
     /// `--ignore-certificate-errors-spki-list`. With it the page has no certificate errors, which
     /// Chromium requires for passkeys.

@@ -1,5 +1,5 @@
 //! HTTPS for clients whose address is fixed to `https://web.whatsapp.com`: decrypts and forwards
-//! every byte.
+//! every byte. The certificate is good for that name and for `localhost`, and for no other.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -21,11 +21,12 @@ use tokio_rustls::{
     },
 };
 
-/// The address of the front, and the hash of its public key.
+/// The address of the front, its certificate in PEM, and the hash of its public key.
 #[derive(Debug)]
 pub(crate) struct Front {
     pub(crate) address: SocketAddr,
     pub(crate) key: String,
+    pub(crate) certificate: String,
 }
 
 pub(crate) async fn front(port: u16, inner: SocketAddr) -> Result<(Front, JoinHandle<()>)> {
@@ -37,6 +38,7 @@ pub(crate) async fn front(port: u16, inner: SocketAddr) -> Result<(Front, JoinHa
     let hash = BASE64_STANDARD.encode(Sha256::digest(
         certified.signing_key.subject_public_key_info(),
     ));
+    let certificate = pem(certified.cert.der());
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(
         certified.signing_key.serialize_der(),
     ));
@@ -68,5 +70,23 @@ pub(crate) async fn front(port: u16, inner: SocketAddr) -> Result<(Front, JoinHa
             });
         }
     });
-    Ok((Front { address, key: hash }, task))
+    let front = Front {
+        address,
+        key: hash,
+        certificate,
+    };
+    Ok((front, task))
+}
+
+/// A certificate in the form of the files in which machines keep those that they trust.
+fn pem(der: &[u8]) -> String {
+    let encoded = BASE64_STANDARD.encode(der);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for (at, character) in encoded.chars().enumerate() {
+        if at > 0 && at % 64 == 0 {
+            pem.push('\n');
+        }
+        pem.push(character);
+    }
+    pem + "\n-----END CERTIFICATE-----\n"
 }

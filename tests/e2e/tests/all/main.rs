@@ -38,5 +38,6 @@ mod shared;
 mod storage;
 mod strangers;
 mod sync_delay;
+mod tls_names;
 mod twice;
 mod webhooks;
