@@ -44,15 +44,17 @@ enum Edit {
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
+    let at = any::<u16>;
+    let byte = any::<u8>;
     prop_oneof![
-        (any(), any()).prop_map(|(at, to)| Edit::Set(at, to)),
-        (any(), 0..8_u8).prop_map(|(at, bit)| Edit::Flip(at, bit)),
-        (any(), any()).prop_map(|(at, length)| Edit::Remove(at, length)),
-        (any(), any(), 0..20_u8).prop_map(|(at, length, times)| Edit::Repeat(at, length, times)),
-        any().prop_map(Edit::Cut),
-        (any(), any()).prop_map(|(at, word)| Edit::Word(at, word)),
-        (any(), any()).prop_map(|(at, word)| Edit::Word(at, word)),
-        (any(), any(), any(), any())
+        (at(), byte()).prop_map(|(at, to)| Edit::Set(at, to)),
+        (at(), 0..8_u8).prop_map(|(at, bit)| Edit::Flip(at, bit)),
+        (at(), byte()).prop_map(|(at, length)| Edit::Remove(at, length)),
+        (at(), byte(), 0..20_u8).prop_map(|(at, length, times)| Edit::Repeat(at, length, times)),
+        at().prop_map(Edit::Cut),
+        (at(), at()).prop_map(|(at, word)| Edit::Word(at, word)),
+        (at(), at()).prop_map(|(at, word)| Edit::Word(at, word)),
+        (at(), at(), at(), byte())
             .prop_map(|(at, other, from, length)| Edit::Splice(at, other, from, length)),
     ]
 }

@@ -41,8 +41,9 @@ fn any_stored_decision_is_read_or_refused() {
         let made = records.iter().map(|record| (when.as_str(), record));
         let again = columns(made).map_err(|error| error.to_string())?;
         let (calls, details) = again.ok_or("it has no calls any more")?;
+        let read = (when, stored);
         match parse(&calls, Some(&details)) {
-            Ok(again) if again == (when, stored) => Ok(()),
+            Ok(again) if again == read => Ok(()),
             other => Err(format!("{calls} {details} is read as {other:?}")),
         }
     });

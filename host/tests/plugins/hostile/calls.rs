@@ -247,7 +247,7 @@ fn answers() -> Vec<Attack> {
             "realloc-outside",
             "gives memory that it does not have for the message",
             realloc("(return (i32.const -65536))"),
-            "out of bounds",
+            "beyond end of memory",
         ),
         failed(
             "realloc-crooked",

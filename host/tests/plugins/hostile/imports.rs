@@ -77,7 +77,7 @@ fn time() -> Vec<Attack> {
         attack("never", "waits until the end of time", wall)
             .with(short)
             .fails("timed_out", "300ms"),
-        attack("poll-many", "waits for 900 timers that never fire", wall)
+        attack("poll-many", "waits for 400 timers that never fire", wall)
             .with(short)
             .fails("timed_out", "300ms"),
         attack("poll-nothing", "waits for nothing at all", "WASI traps").fails("trapped", ""),

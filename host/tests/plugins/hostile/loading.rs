@@ -224,7 +224,7 @@ fn exports() -> Vec<Attack> {
                 "(export \"validate\" (func $validate))",
                 "(export \"validate\" (type $verdict))",
             ),
-            "validate",
+            "function export",
         ),
         parts(
             "swapped",
@@ -234,14 +234,14 @@ fn exports() -> Vec<Attack> {
                 "(export \"validate\" (func $validate))",
                 "(export \"validate\" (func $describe))",
             ),
-            "type",
+            "2-tuple",
         ),
         from_text(
             "other-type",
             "exports `validate` with other parameters and another result",
             types,
             &other_type,
-            "type",
+            "2-tuple",
         ),
     ]
 }
@@ -368,6 +368,31 @@ fn nested(levels: usize) -> String {
     format!("{text} (instance (instantiate $c{levels}))")
 }
 
+/// A function in which as many locals change in as many loops.
+fn loops(locals: usize, loops: usize) -> Parts {
+    let changes: String = (0..locals)
+        .map(|n| format!("(local.set {n} (i64.add (local.get {n}) (i64.const 1)))"))
+        .collect();
+    core(format!(
+        "(func (local {}) {} {changes} {})",
+        "i64 ".repeat(locals),
+        "(loop ".repeat(loops),
+        ")".repeat(loops)
+    ))
+}
+
+/// What is just small enough to be compiled, and costs the compiler the most.
+pub(super) fn small_enough() -> Attack {
+    Attack::new("small-enough", "", "", &loops(1100, 900))
+}
+
+fn first_memory(pages: usize) -> Parts {
+    Parts {
+        memory: format!("(memory (export \"memory\") {pages})"),
+        ..Parts::default()
+    }
+}
+
 fn bombs() -> Vec<Attack> {
     let cost = "the functions are measured before they are compiled";
     let share = "the share of the pool that a call may have";
@@ -377,18 +402,6 @@ fn bombs() -> Vec<Attack> {
         ..Parts::default()
     };
     let large = format!("(func {})", "(drop (i32.const 1000000))".repeat(220_000));
-    // As many locals change in as many loops.
-    let loops = |locals: usize, loops: usize| {
-        let changes: String = (0..locals)
-            .map(|n| format!("(local.set {n} (i64.add (local.get {n}) (i64.const 1)))"))
-            .collect();
-        core(format!(
-            "(func (local {}) {} {changes} {})",
-            "i64 ".repeat(locals),
-            "(loop ".repeat(loops),
-            ")".repeat(loops)
-        ))
-    };
     let branches = format!(
         "(func (param i32) {})",
         "(block (br_if 0 (local.get 0)))".repeat(60_000)
@@ -423,7 +436,7 @@ fn bombs() -> Vec<Attack> {
         ),
         parts(
             "branches",
-            "has 60,000 branches in half a megabyte",
+            "has 60,000 branches in 0.8 MB",
             cost,
             &core(branches),
             "branches",
@@ -483,14 +496,14 @@ fn bombs() -> Vec<Attack> {
             "large-memory",
             "begins with a memory of 4 GiB",
             "the largest memory of the pool, 256 MiB",
-            &core("(memory $m 65536)"),
+            &first_memory(65_536),
             "",
         ),
         parts(
             "memory-over-limit",
             "begins with a memory of 64 MiB",
             "the memory limit of the call (`memory`)",
-            &core("(memory $m 1024)"),
+            &first_memory(1024),
             "over_memory",
         ),
         parts(
@@ -597,14 +610,14 @@ fn descriptions() -> Vec<Attack> {
         ),
         parts(
             "events",
-            "asks for events by 100,000 patterns, with which every event would be compared",
+            "asks for events by 80,000 patterns, with which every event would be compared",
             "a plugin has at most 100 patterns",
             &Parts {
                 memory: large(),
-                events: (131_072, 100_000),
+                events: (131_072, 80_000),
                 ..Parts::default()
             },
-            "100000 patterns",
+            "80000 patterns",
         ),
         parts(
             "long-event",

@@ -16,10 +16,12 @@ use std::{
     collections::BTreeMap,
     fmt::Write,
     fs,
+    panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use futures_util::{FutureExt, future::join_all};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use wharf::plugins::{Decision, Pipeline, PluginHost, Verdict};
 
@@ -66,7 +68,7 @@ impl Attack {
         }
     }
 
-    fn of_file(name: &'static str, does: &'static str, stopped_by: &'static str) -> Self {
+    fn of_file(name: &'static str, does: impl Into<String>, stopped_by: &'static str) -> Self {
         Self {
             name,
             does: does.into(),
@@ -314,26 +316,23 @@ async fn run_apart(section: Section, guest: &'static str, attacks: Vec<Attack>) 
     }
     let (mut rows, mut failed) = (vec![], 0);
     for some in attacks.chunks(AT_ONCE) {
-        let calls: Vec<_> = some
-            .iter()
-            .cloned()
-            .map(|attack| {
-                let file = file.clone();
-                tokio::spawn(async move {
-                    let place = Place::with(&[&file, "good.wasm"]).await;
-                    let host = host(&place, std::slice::from_ref(&attack)).await;
-                    let subject = subject(attack.name);
-                    let (decision, ()) = tokio::join!(
-                        host.validate(&subject, text("hello")),
-                        assert_serves_on(&host)
-                    );
-                    assert_serves_on(&host).await;
-                    attack.row(&seen(&attack, decision))
-                })
-            })
-            .collect();
-        for call in calls {
-            match call.await {
+        let calls = some.iter().map(|attack| {
+            let made = async {
+                let place = Place::with(&[&file, "good.wasm"]).await;
+                let host = host(&place, std::slice::from_ref(attack)).await;
+                let subject = subject(attack.name);
+                let (decision, ()) = tokio::join!(
+                    host.validate(&subject, text("hello")),
+                    assert_serves_on(&host)
+                );
+                assert_serves_on(&host).await;
+                attack.row(&seen(attack, decision))
+            };
+            // All that fail are named.
+            AssertUnwindSafe(made).catch_unwind()
+        });
+        for row in join_all(calls).await {
+            match row {
                 Ok(row) => rows.push(row),
                 Err(_) => failed += 1,
             }
@@ -341,7 +340,8 @@ async fn run_apart(section: Section, guest: &'static str, attacks: Vec<Attack>) 
     }
     assert_eq!(failed, 0, "attacks were not contained; see above");
     for (outcome, wanted) in wanted {
-        assert_eq!(times(guest, outcome), wanted, "{outcome} of {guest}");
+        // Other tests of this process may use the same guest.
+        assert!(times(guest, outcome) >= wanted, "{outcome} of {guest}");
     }
     page::check(section, rows);
 }
@@ -356,4 +356,13 @@ async fn plugins_that_misbehave_in_a_call_are_contained() {
 async fn components_that_are_forged_or_too_costly_are_refused() {
     let place = Place::with(&["good.wasm"]).await;
     run(Section::Loading, &place, loading::all()).await;
+}
+
+#[tokio::test]
+async fn what_is_just_small_enough_is_compiled() {
+    let place = Place::with(&["good.wasm"]).await;
+    let attack = loading::small_enough();
+    let host = host(&place, std::slice::from_ref(&attack)).await;
+    let decision = host.validate(&subject(attack.name), text("hello")).await;
+    seen(&attack, decision);
 }

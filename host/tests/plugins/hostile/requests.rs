@@ -75,7 +75,7 @@ fn refused() -> Vec<Attack> {
             "calls an origin without any grant",
             granted,
             "",
-            "url = \"ORIGIN/ok\"",
+            "url = \"http://127.0.0.1:9/ok\"",
         )
         .rejects("seen", "NotGranted("),
         one(
@@ -129,7 +129,7 @@ fn made() -> Vec<Attack> {
             "follows a redirect to somewhere else",
             "no redirect is followed",
             "url = \"ORIGIN/redirect\"",
-            "302 0 ",
+            "302 0",
         ),
         call(
             "makes fifty requests in one call",

@@ -148,7 +148,7 @@ mod guest {
             }
             "poll-nothing" => format!("{:?}", poll::poll(&[])),
             "poll-many" => {
-                let timers: Vec<_> = (0..900)
+                let timers: Vec<_> = (0..400)
                     .map(|_| monotonic_clock::subscribe_duration(u64::MAX))
                     .collect();
                 format!("{:?}", poll::poll(&timers.iter().collect::<Vec<_>>()))
