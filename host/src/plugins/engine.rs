@@ -13,7 +13,10 @@ use std::{
 };
 
 use nix::time::{ClockId, clock_gettime};
+use tokio_util::sync::PollSemaphore;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::turns::{HEAVY, Turns};
 
 /// Memories in the pool, as long as there are few plugins. Each reserves 4 GiB of address space,
 /// and some machines have only 512 GiB of it.
@@ -41,6 +44,7 @@ pub(super) struct PluginEngine {
     pub(super) engine: Engine,
     /// The shares of the pool, one for each plugin that it has room for.
     pub(super) shares: Arc<[Share]>,
+    pub(super) turns: Turns,
 }
 
 /// What the calls of one plugin may hold at the same time, whatever the calls of other plugins
@@ -140,6 +144,7 @@ impl PluginEngine {
         Ok(Self {
             engine,
             shares: shares.into(),
+            turns: Turns::new(),
         })
     }
 }
@@ -187,16 +192,29 @@ impl CpuMeter {
     }
 }
 
-/// A future whose CPU time is measured, on whichever thread it is polled.
+/// A future whose CPU time is measured, on whichever thread it is polled. If it needs much of it, it
+/// is polled only when it has a turn.
 pub(super) struct Metered<F> {
     pub(super) inner: Pin<Box<F>>,
     pub(super) meter: Arc<CpuMeter>,
+    pub(super) turns: PollSemaphore,
+    /// Whether it needs turns from the start.
+    pub(super) is_heavy: bool,
 }
 
 impl<F: Future> Future for Metered<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        // Held while it is polled.
+        let _turn = if self.is_heavy || self.meter.total() >= HEAVY {
+            match self.turns.poll_acquire(context) {
+                Poll::Ready(turn) => turn,
+                Poll::Pending => return Poll::Pending,
+            }
+        } else {
+            None
+        };
         let begin = thread_cpu();
         self.meter.since.store(begin, Ordering::Relaxed);
         let result = self.inner.as_mut().poll(context);

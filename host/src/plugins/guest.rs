@@ -36,6 +36,7 @@ use super::{
     quarantine::{News, Quarantine, Quarantined},
     stderr::Stderr,
     text::PluginText,
+    turns::Weight,
 };
 use crate::{
     config,
@@ -80,6 +81,7 @@ pub(super) struct Plugin {
     /// The granted secrets by name.
     pub(super) secrets: Vec<(String, String)>,
     pub(super) quarantine: Quarantine,
+    pub(super) weight: Weight,
     pub(super) news: News,
     /// Observe the calls; only on the workbench.
     pub(super) instruments: OnceLock<Arc<Instruments>>,
@@ -304,10 +306,13 @@ impl Plugin {
             AssertUnwindSafe(Metered {
                 inner,
                 meter: Arc::clone(&meter),
+                turns: self.engine.turns.of_call(),
+                is_heavy: self.weight.is_heavy(),
             })
             .catch_unwind(),
         )
         .await;
+        self.weight.note(meter.total());
         if let (Some(instruments), Some(observation)) = (instruments, &observation) {
             instruments.record(observation.report(
                 function,
@@ -412,7 +417,7 @@ fn classify(error: &wasmtime::Error, made: bool) -> (FailureKind, String) {
     if made {
         return (
             FailureKind::Failed,
-            format!("its answer cannot be used: {}", error.root_cause()),
+            format!("it does not keep to the contract: {}", error.root_cause()),
         );
     }
     (FailureKind::Host, format!("{error:#}"))

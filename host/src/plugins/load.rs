@@ -30,6 +30,7 @@ use super::{
     slots::Slots,
     sockets,
     text::{MAX_NAME, MAX_REASON, PluginText},
+    turns::Weight,
 };
 use crate::{config, egress::Client, files};
 
@@ -286,6 +287,7 @@ impl Loader {
                 .map(secret)
                 .collect::<Result<_, _>>()?,
             quarantine: Quarantine::new(entry.quarantine),
+            weight: Weight::default(),
             news: self.news.clone(),
             entry: entry.clone(),
             instruments: OnceLock::new(),

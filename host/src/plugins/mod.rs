@@ -53,6 +53,7 @@ mod switches;
 mod text;
 mod trace;
 mod traceparent;
+mod turns;
 mod watch;
 
 pub use crate::egress::HttpGrant;

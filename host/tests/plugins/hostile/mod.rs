@@ -366,3 +366,36 @@ async fn what_is_just_small_enough_is_compiled() {
     let decision = host.validate(&subject(attack.name), text("hello")).await;
     seen(&attack, decision);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plugins_that_compute_leave_a_thread_to_everything_else() {
+    let place = Place::with(&["odd.wasm", "good.wasm"]).await;
+    let spinner = "[[plugin]]\nname = \"odd\"\nsessions = [\"odd\"]\ncpu = \"200ms\"\ntimeout = \"60s\"\nconfig.behaviour = \"spin\"\n";
+    let good = "[[plugin]]\nname = \"good\"\ntimeout = \"60s\"\n";
+    let host = Arc::new(
+        place
+            .load(&format!("{spinner}{good}"))
+            .await
+            .expect("both load"),
+    );
+    // From its first call on, the plugin is known to need much.
+    host.validate(&subject("odd"), text("hello")).await;
+    let spinners: Vec<_> = (0..12)
+        .map(|_| {
+            let host = Arc::clone(&host);
+            tokio::spawn(async move { host.validate(&subject("odd"), text("hello")).await })
+        })
+        .collect();
+    // If all threads computed, timers and connections would be looked at after dozens of ticks, and
+    // there would be a handful of rounds until the last of these calls is over.
+    let mut rounds = 0;
+    while !spinners.iter().all(tokio::task::JoinHandle::is_finished) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(matches!(
+            host.validate(&subject("fine"), text("hello")).await,
+            Decision::Allow(..)
+        ));
+        rounds += 1;
+    }
+    assert!(rounds >= 50, "{rounds} rounds");
+}
