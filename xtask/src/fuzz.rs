@@ -24,12 +24,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     cargo::build("The fuzz targets", &build)?;
     let mut tests = project::cargo();
     tests
-        .args([
-            "test",
-            packages::PLAIN,
-            "--no-fail-fast",
-            "--lib",
-        ])
+        .args(["test", packages::PLAIN, "--no-fail-fast", "--lib"])
         .args(&selected)
         .args(["fuzz::", "--", "--nocapture", "--test-threads", "2"])
         .env("WHARF_FUZZ_SECONDS", seconds.to_string());

@@ -163,7 +163,11 @@ impl Measure<'_> {
                 // A definition is only applied where something refers to it.
                 let inside = INSIDE.contains(&key) || matches!(key, "$defs" | "definitions");
                 self.deeper += usize::from(inside);
-                let patterns = if key == "patternProperties" { PATTERN_PARTS } else { 0 };
+                let patterns = if key == "patternProperties" {
+                    PATTERN_PARTS
+                } else {
+                    0
+                };
                 let parts = named.values().try_fold(1_u64, |sum, value| {
                     let part = self.part(value, false)?.saturating_add(patterns);
                     Ok::<_, String>(sum.saturating_add(part))

@@ -203,7 +203,11 @@ mod guest {
         match attack {
             // In one list of headers, and in as many lists as can be held.
             "headers" | "headers-held" => {
-                let (lists, headers) = if attack == "headers" { (1, 1000) } else { (2000, 14) };
+                let (lists, headers) = if attack == "headers" {
+                    (1, 1000)
+                } else {
+                    (2000, 14)
+                };
                 let value = vec![b'v'; 4096];
                 let mut held = vec![];
                 for _ in 0..lists {
