@@ -6,6 +6,7 @@
 
 mod cached;
 mod calls;
+mod costly;
 mod imports;
 mod loading;
 mod page;
@@ -361,7 +362,7 @@ async fn components_that_are_forged_or_too_costly_are_refused() {
 #[tokio::test]
 async fn what_is_just_small_enough_is_compiled() {
     let place = Place::with(&["good.wasm"]).await;
-    let attack = loading::small_enough();
+    let attack = costly::small_enough();
     let host = host(&place, std::slice::from_ref(&attack)).await;
     let decision = host.validate(&subject(attack.name), text("hello")).await;
     seen(&attack, decision);
