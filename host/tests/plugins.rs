@@ -34,6 +34,8 @@ mod loading;
 mod notifiers;
 #[path = "plugins/points.rs"]
 mod points;
+#[path = "plugins/polyglot.rs"]
+mod polyglot;
 #[path = "plugins/reach.rs"]
 mod reach;
 #[allow(dead_code, reason = "the unit tests use more of it")]

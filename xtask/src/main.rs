@@ -21,6 +21,7 @@ mod packages;
 mod peers;
 mod picture;
 mod plugins;
+mod polyglot;
 mod project;
 mod python;
 mod real_page;
@@ -55,6 +56,7 @@ const USAGE: &str = "cargo xtask <verb>
   fuzz [--seconds N]                  changes configurations, components and values at random, for N seconds per target
   ci                every check before a change is merged: fmt, clippy, docs, js, test
   js                types of the bridge script, and lint of this repository's JavaScript
+  polyglot          builds the plugins of tests/polyglot, in JavaScript and Python, if they have changed
   python            builds the Python plugin of sdk/python and tries it in the gateway
   numbers           rewrites the plugins' table of numbering plans, after an update of the library
   picture           records the demo into docs/demo.svg";
@@ -116,6 +118,7 @@ fn run(args: &[String]) -> Result<()> {
         "js" => js::run(),
         "picture" => picture::run(),
         "python" => python::run(),
+        "polyglot" => polyglot::run(),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

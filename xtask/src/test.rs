@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{cargo, faults, guests, openapi, packages, plugins, project, setup, step};
+use crate::{cargo, faults, guests, openapi, packages, plugins, polyglot, project, setup, step};
 
 /// The number of messages of the chaos run; `cargo xtask bench chaos` sends more.
 const CHAOS: &str = "64";
@@ -25,9 +25,8 @@ pub(crate) fn run() -> Result<()> {
     );
     let mut table = Table::default();
     table.part("tools and plugins", setup::tools)?;
-    table.part("guests that misbehave", || {
-        guests::build("Guests that misbehave", &["wharf-test-guests".into()]).map(drop)
-    })?;
+    table.part("guests that misbehave", self::guests)?;
+    table.part("plugins in other languages", polyglot::run)?;
     table.part("build", || {
         let mut args = vec!["build", packages::PLAIN, "--bins", "--lib", "--tests"];
         args.extend(&packages);
@@ -49,6 +48,7 @@ pub(crate) fn run() -> Result<()> {
             "WHARF_TEST_GUESTS",
             project::target().join("wasm32-wasip2/plugin"),
         );
+        tests.env("WHARF_TEST_POLYGLOT", polyglot::folder());
         step::run_inherited("cargo test", &mut tests, LIMIT)
     })?;
     table.part("documentation examples", || {
@@ -73,6 +73,11 @@ pub(crate) fn run() -> Result<()> {
     table.part("the API's document", openapi::test)?;
     table.print();
     Ok(())
+}
+
+/// Builds the plugins of `tests/guests`.
+pub(crate) fn guests() -> Result<()> {
+    guests::build("Guests that misbehave", &["wharf-test-guests".into()]).map(drop)
 }
 
 /// Runs unmodified whatsapp-web.js on the stand-in, which proves that the stand-in behaves as

@@ -95,7 +95,7 @@ async fn inspected(
     entry: &config::Plugin,
     path: &Path,
 ) -> Result<Inspection, String> {
-    let (plugin, config) = loader.assemble(entry).await?;
+    let (plugin, config, _) = loader.assemble(entry).await?;
     let bytes = files::read(path, check::MAX_FILE).map_err(|error| error.to_string())?;
     let failed =
         |what: &'static str| move |failure: CallFailure| format!("{what} failed: {failure}");

@@ -20,6 +20,7 @@ use super::{
     guest::Plugin,
     host_state::HostState,
     http::HttpMemory,
+    laps::{Laps, Watch},
     lifecycle::Lifecycle,
     lines::v0_1,
     pattern::Pattern,
@@ -145,9 +146,10 @@ impl Loader {
         &self,
         entry: &config::Plugin,
     ) -> Result<(Plugin, SelfDescription), String> {
-        let (mut plugin, config) = self.assemble(entry).await?;
-        let description = self.probe(&mut plugin, config).await?;
+        let (mut plugin, config, mut laps) = self.assemble(entry).await?;
+        let description = self.probe(&mut plugin, config, &mut laps).await?;
         plugin.permits = self.slots.of(&entry.name)?;
+        laps.log(&entry.name);
         warn_of_unread_settings(&plugin);
         Ok((plugin, description))
     }
@@ -198,7 +200,8 @@ impl Loader {
     pub(super) async fn assemble(
         &self,
         entry: &config::Plugin,
-    ) -> Result<(Plugin, serde_json::Value), String> {
+    ) -> Result<(Plugin, serde_json::Value, Laps), String> {
+        let (mut watch, mut laps) = (Watch::start(), Laps::default());
         let path = self.file(entry);
         if path.parent() != Some(self.dir.as_path()) {
             return Err(
@@ -210,6 +213,7 @@ impl Loader {
             return Err("`file` must end in .wasm".into());
         }
         let bytes = self.read(entry, path).await?;
+        laps.read = watch.lap();
         let component = check::digest(&bytes);
         check::sessions(entry)?;
         check::pin(entry, &component)?;
@@ -234,6 +238,7 @@ impl Loader {
             Arc::clone(&self.cache),
             component.clone(),
         );
+        laps.digest = watch.lap();
         // Takes seconds when the code is not in the cache.
         let compiled = self
             .within("compiling it", move || {
@@ -241,6 +246,7 @@ impl Loader {
             })
             .await?;
         let compiled = compiled.map_err(|error| format!("it cannot be compiled: {error:#}"))?;
+        laps.compile = watch.lap();
         let exported = check::interfaces(&self.engine.engine, &compiled)?;
         let permits_of_call = permits_of_call(&compiled)?;
         let pre = self
@@ -262,7 +268,7 @@ impl Loader {
         let plugin = Plugin {
             label: entry.name.clone(),
             engine: self.engine.clone(),
-            // For the call that asks it about itself; plugins are loaded one after the other.
+            // For the call that asks it about itself.
             permits: Arc::new(Semaphore::new(
                 usize::try_from(permits_of_call).unwrap_or(usize::MAX),
             )),
@@ -292,7 +298,8 @@ impl Loader {
             entry: entry.clone(),
             instruments: OnceLock::new(),
         };
-        Ok((plugin, config))
+        laps.link = watch.lap();
+        Ok((plugin, config, laps))
     }
 
     /// SHA-256 of the file of an entry as it is now, in hex; none when it cannot be read.
@@ -348,7 +355,9 @@ impl Loader {
         &self,
         plugin: &mut Plugin,
         config: serde_json::Value,
+        laps: &mut Laps,
     ) -> Result<SelfDescription, String> {
+        let mut watch = Watch::start();
         let text = |failure: CallFailure| format!("{}: {}", failure.kind, failure.detail);
         let info = plugin.probe(|mut call| async move {
             call.check_types()?;
@@ -371,11 +380,13 @@ impl Loader {
                 info.events.len()
             ));
         }
+        laps.describe = watch.lap();
         let schema = info.config_schema;
         self.within("checking its config", move || {
             schema::check(schema.as_deref(), &config)
         })
         .await??;
+        laps.schema = watch.lap();
         let configured = plugin.probe(|mut call| async move {
             let answer = call.configure().await?;
             let templates = if answer.is_ok() {
@@ -395,6 +406,7 @@ impl Loader {
                 templates.len()
             ));
         }
+        laps.configure = watch.lap();
         plugin.templates = templates;
         plugin.events = info
             .events

@@ -14,6 +14,7 @@ mod compile_cost;
 mod configs;
 mod convert;
 mod engine;
+mod floor;
 #[cfg(test)]
 mod fuzz;
 mod guest;
@@ -21,6 +22,7 @@ mod host;
 mod host_state;
 mod http;
 mod inspect;
+mod laps;
 mod lifecycle;
 mod lines;
 mod load;
@@ -61,6 +63,7 @@ pub use beside::{CandidateCounts, CandidateStatus};
 pub use candidate::{
     Candidates, Difference, DifferenceDetails, DifferenceFacts, DifferenceSide, Words,
 };
+pub use floor::Floor;
 pub use host::PluginHost;
 pub use inspect::Inspection;
 pub use load::LoadError;

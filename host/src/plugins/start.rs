@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
+use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -18,6 +19,10 @@ use super::{
     text::{MAX_NAME, MAX_REASON, PluginText},
 };
 use crate::config;
+
+/// Plugins that are loaded at the same time. Most of the work is done on threads of their own;
+/// compiling a large component takes hundreds of megabytes.
+const AT_ONCE: usize = 3;
 
 impl PluginHost {
     /// Loads every enabled plugin, in the order of the entries.
@@ -60,21 +65,32 @@ impl PluginHost {
         let (offers, offered) = mpsc::unbounded_channel();
         let loader = Loader::new(settings, cache_dir, enabled, kv, secrets, news, offers)?;
         let mut set = PluginSet::default();
-        for entry in entries {
-            let file = loader.file(entry).display().to_string();
-            if set.status(&entry.name).is_some() {
+        for (n, entry) in entries.iter().enumerate() {
+            if entries.iter().take(n).any(|other| other.name == entry.name) {
                 return Err(LoadError::Plugin {
                     name: entry.name.clone(),
-                    file,
+                    file: loader.file(entry).display().to_string(),
                     reason: "it has two entries; one plugin is one entry".into(),
                 });
             }
+        }
+        // They end in the order of the entries. The pool has room for the calls of all plugins, and
+        // so for asking several about themselves, because nobody calls them yet.
+        let mut loads = stream::iter(entries.iter().filter(|entry| entry.enabled))
+            .map(|entry| loader.load(entry))
+            .buffered(AT_ONCE);
+        for entry in entries {
+            let file = loader.file(entry).display().to_string();
             if !entry.enabled {
                 let report = report(entry.name.clone(), file, PluginState::Disabled);
                 set.statuses.push(PluginStatus::new(report));
                 continue;
             }
-            match loader.load(entry).await {
+            // There is one load for each enabled entry.
+            let Some(loaded_plugin) = loads.next().await else {
+                break;
+            };
+            match loaded_plugin {
                 Ok((plugin, description)) => {
                     let beside = loader.beside(&plugin, None).await;
                     let report = loaded(&plugin, &description, file, beside.as_ref());
@@ -102,6 +118,7 @@ impl PluginHost {
                 }
             }
         }
+        drop(loads);
         add_available(&mut set, &loader.dir);
         Ok(Self::new(loader, set, told, offered))
     }

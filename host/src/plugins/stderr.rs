@@ -33,7 +33,7 @@ impl Stderr {
     }
 
     /// Where the plugin panicked: `src/lib.rs:12:5` as Rust writes it, `app.py:12` from the last
-    /// line of a Python traceback.
+    /// line of a Python traceback, `plugin.js:12:5` from the first line of a JavaScript stack.
     pub(super) fn place(&self) -> Option<PluginText> {
         let text = self.original();
         let mut lines = text.trim_start().lines();
@@ -43,7 +43,9 @@ impl Stderr {
                 .take_while(|line| line.starts_with(' '))
                 .filter_map(python)
                 .last(),
-            _ => text.lines().find_map(rust),
+            _ => text
+                .lines()
+                .find_map(|line| rust(line).or_else(|| javascript(line))),
         };
         place.map(|place| PluginText::truncated(MAX_PLACE, &place))
     }
@@ -71,6 +73,16 @@ fn python(line: &str) -> Option<String> {
         .split_once("\", line ")?;
     let number = rest.split(',').next()?;
     (is_file(file) && is_number(number)).then(|| format!("{file}:{number}"))
+}
+
+/// `validate@plugin.js:12:5`, as SpiderMonkey writes it.
+fn javascript(line: &str) -> Option<String> {
+    let (function, place) = line.trim_start().split_once('@')?;
+    let (rest, column) = place.rsplit_once(':')?;
+    let (file, line) = rest.rsplit_once(':')?;
+    let named = |byte: u8| byte.is_ascii_alphanumeric() || b"_$./<".contains(&byte);
+    (function.bytes().all(named) && is_file(file) && is_number(line) && is_number(column))
+        .then(|| format!("{file}:{line}:{column}"))
 }
 
 /// Whether this is the path of a source file, and cannot be a sentence.
@@ -129,11 +141,15 @@ mod tests {
         assert_eq!(place(rust).as_deref(), Some("plugins/mine/src/lib.rs:12:5"));
         let python = "Traceback (most recent call last):\n  File \"/0/app.py\", line 9, in validate\n  File \"/0/rules.py\", line 30, in f\nValueError: my\n  File \"/secret.py\", line 1\n\nthread 'main' panicked at runtime/src/lib.rs:1:1:";
         assert_eq!(place(python).as_deref(), Some("/0/rules.py:30"));
+        let javascript = "TypeError: my secret has no length\nrule@plugin.js:98:5\nguarded/guard/<@plugin.js:57:25\n";
+        assert_eq!(place(javascript).as_deref(), Some("plugin.js:98:5"));
         for odd in [
             "",
             "my secret",
             "thread 'main' panicked at my secret: one:1:2:",
             "thread 'a' panicked at a b.rs:1:2:",
+            "write to me@my.secret: 1:2",
+            "me@my secret.js:1:2",
             "File \"my secret\", line 1",
         ] {
             assert_eq!(place(odd), None, "{odd}");
