@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Command};
 
 use anyhow::{Result, bail};
 
-use crate::{cargo, guests, packages, plugins, project, setup, step, test};
+use crate::{cargo, packages, plugins, polyglot, project, setup, step, test};
 
 const USAGE: &str = "cargo xtask bench <name>
 
@@ -14,11 +14,26 @@ const USAGE: &str = "cargo xtask bench <name>
   chaos [--messages N] [--seed N]     8 clients that retry while gateway, browser, renderer and network fail
   soak [--minutes N] [--seed N]       3 sessions, messages both ways, a random fault every few seconds
   hostile [--seconds N] [--callers N] a plugin that behaves well, alone and beside plugins that use all they may
-  accept                              durable accepts per second, beside plain inserts and the Express peer
+  hooks [--rounds N] [--calls N]      one rule as a plugin in Rust, JavaScript and Python, natively, in a Node worker and over HTTP
+  plugin-start [--rounds N]           the start of the plugin host with a warm cache, and its parts
+  swap [--seconds N]                  two plugins exchanged again and again under load
+  accept [--validators]               durable accepts per second, beside plain inserts and the Express peer; or the cost of three validators
   criterion [options of criterion]    single parts of the gateway";
 
 /// Benchmarks of the running gateway; see `tests/bench`.
-const WHOLE: [&str; 6] = ["startup", "memory", "page", "chaos", "soak", "hostile"];
+const WHOLE: [&str; 9] = [
+    "startup",
+    "memory",
+    "page",
+    "chaos",
+    "soak",
+    "hostile",
+    "hooks",
+    "plugin-start",
+    "swap",
+];
+/// Benchmarks that also need the test guests.
+const WITH_GUESTS: [&str; 3] = ["hooks", "swap", "hostile"];
 /// Benchmarks that also measure whatsapp-web.js.
 const WITH_PEER: [&str; 3] = ["startup", "memory", "page"];
 
@@ -50,7 +65,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     if name == "accept" {
         setup::tools()?;
-        test::install_peer()?;
+        if rest.iter().any(|arg| arg == "--validators") {
+            test::guests()?;
+        } else {
+            test::install_peer()?;
+        }
         build()?;
         return step::become_program(
             project::clean(Command::new(program("wharf-bench-accept"))).args(rest),
@@ -63,8 +82,12 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if WITH_PEER.contains(&name.as_str()) {
         test::install_peer()?;
     }
-    if name == "hostile" {
-        guests::build("Guests that misbehave", &["wharf-test-guests".into()])?;
+    if WITH_GUESTS.contains(&name.as_str()) {
+        test::guests()?;
+    }
+    if name == "hooks" {
+        setup::node()?;
+        polyglot::run()?;
     }
     build()?;
     step::become_program(project::clean(Command::new(program("wharf-bench"))).args(args))

@@ -11,6 +11,7 @@ mod load;
 mod peer;
 mod report;
 mod server;
+mod validators;
 
 use std::{
     fs,
@@ -49,6 +50,9 @@ struct Args {
     /// Do not measure whatsapp-web.js behind Express.
     #[arg(long)]
     no_peer: bool,
+    /// Measure only what three validators cost, in pairs of runs with and without them.
+    #[arg(long)]
+    validators: bool,
     #[command(subcommand)]
     serve: Option<Serve>,
 }
@@ -78,12 +82,15 @@ fn main() -> Result<()> {
 }
 
 async fn bench(args: &Args) -> Result<()> {
+    if args.validators {
+        return validators::bench(args.rounds, Duration::from_secs(args.seconds)).await;
+    }
     let folder = tempfile::Builder::new().prefix("wharf-accept-").tempdir()?;
     let mut report = Report::default();
     let (nothing, plain, gateway) = (
-        start(Kind::Nothing, &folder.path().join("nothing")).await?,
-        start(Kind::Plain, &folder.path().join("plain")).await?,
-        start(Kind::Gateway, &folder.path().join("gateway")).await?,
+        bundled(Kind::Nothing, &folder.path().join("nothing")).await?,
+        bundled(Kind::Plain, &folder.path().join("plain")).await?,
+        bundled(Kind::Gateway, &folder.path().join("gateway")).await?,
     );
     let time = Duration::from_secs(args.seconds);
     for server in [&nothing, &plain, &gateway] {
@@ -107,7 +114,7 @@ async fn bench(args: &Args) -> Result<()> {
     gateway.stop().await?;
     eprintln!("  filling the table with {} rows", args.rows);
     fill(&path.join("wharf.db"), args.rows).await?;
-    let full = start(Kind::Gateway, &path).await?;
+    let full = bundled(Kind::Gateway, &path).await?;
     load::run(full.port, Target::Wharf, 16, Duration::from_secs(1)).await?;
     for _ in 0..args.rounds {
         for (server, name) in [(&nothing, "nothing"), (&full, "gateway, full table")] {
@@ -197,9 +204,19 @@ impl Server {
     }
 }
 
-async fn start(kind: Kind, folder: &Path) -> Result<Server> {
+/// Starts a server with the bundled plugins.
+async fn bundled(kind: Kind, folder: &Path) -> Result<Server> {
+    let plugins = wharf_e2e::project::root().join("plugins");
+    start(kind, folder, &plugins, BUNDLED).await
+}
+
+/// Starts a server with these entries of plugins, whose components are in `plugins`.
+async fn start(kind: Kind, folder: &Path, plugins: &Path, entries: &str) -> Result<Server> {
     fs::create_dir_all(folder)?;
-    fs::write(folder.join("gateway.toml"), config(folder)?)?;
+    fs::write(
+        folder.join("gateway.toml"),
+        config(folder, plugins, entries),
+    )?;
     let mut command = Command::new(std::env::current_exe()?);
     command
         .args(["serve", kind.name()])
@@ -224,13 +241,33 @@ async fn start(kind: Kind, folder: &Path) -> Result<Server> {
     })
 }
 
-/// The configuration: the three bundled plugins are enabled, and the browser cannot start, so that
-/// it uses nothing of the machine.
-fn config(folder: &Path) -> Result<String> {
-    let root = wharf_e2e::project::root();
-    let (plugins, database) = (root.join("plugins"), folder.join("wharf.db"));
-    let cache = root.join("target/bench-plugin-cache");
-    Ok(format!(
+/// The three bundled plugins.
+const BUNDLED: &str = r#"
+[[plugin]]
+name = "number-policy"
+grants = { kv = "1MiB", kv_shared = true }
+
+[[plugin]]
+name = "templates"
+[plugin.config.templates.greeting.bodies]
+en = "Hello {{ name }}"
+[plugin.config.templates.greeting.variables]
+name = { kind = "text" }
+
+[[plugin]]
+name = "webhook"
+grants = { http = ["http://127.0.0.1:9"], http_private = true }
+[[plugin.config.targets]]
+name = "receiver"
+url = "http://127.0.0.1:9/hook"
+events = ["message.*"]
+"#;
+
+/// The configuration: the browser cannot start, so that it uses nothing of the machine.
+fn config(folder: &Path, plugins: &Path, entries: &str) -> String {
+    let database = folder.join("wharf.db");
+    let cache = wharf_e2e::project::root().join("target/bench-plugin-cache");
+    format!(
         r#"
 [server]
 port = 0
@@ -248,27 +285,8 @@ first_delay = "1h"
 [plugins]
 dir = {plugins:?}
 cache = {cache:?}
-
-[[plugin]]
-name = "number-policy"
-grants = {{ kv = "1MiB", kv_shared = true }}
-
-[[plugin]]
-name = "templates"
-[plugin.config.templates.greeting.bodies]
-en = "Hello {{{{ name }}}}"
-[plugin.config.templates.greeting.variables]
-name = {{ kind = "text" }}
-
-[[plugin]]
-name = "webhook"
-grants = {{ http = ["http://127.0.0.1:9"], http_private = true }}
-[[plugin.config.targets]]
-name = "receiver"
-url = "http://127.0.0.1:9/hook"
-events = ["message.*"]
-"#
-    ))
+{entries}"#
+    )
 }
 
 async fn rows(database: &Path) -> Result<i64> {

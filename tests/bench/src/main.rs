@@ -3,14 +3,17 @@
 //! target is met.
 
 mod chaos;
+mod hooks;
 mod hostile;
 mod machine;
 mod memory;
 mod ours;
 mod page;
 mod peer;
+mod plugin_start;
 mod soak;
 mod startup;
+mod swap;
 
 use std::process::ExitCode;
 
@@ -75,6 +78,27 @@ enum Bench {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Measures one rule as plugins of several languages, and in other ways.
+    Hooks {
+        /// Turns; in each, all are called.
+        #[arg(long, default_value_t = 20)]
+        rounds: usize,
+        /// Calls of each in one turn.
+        #[arg(long, default_value_t = 200)]
+        calls: usize,
+    },
+    /// Measures the start of the plugin host with the bundled plugins and a warm cache.
+    PluginStart {
+        /// Starts that are measured.
+        #[arg(long, default_value_t = 20)]
+        rounds: usize,
+    },
+    /// Exchanges two plugins again and again while they are called.
+    Swap {
+        /// How long.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
 }
 
 #[tokio::main]
@@ -86,6 +110,9 @@ async fn main() -> Result<ExitCode> {
         Bench::Chaos { messages, seed } => chaos::run(messages, seed).await?,
         Bench::Hostile { seconds, callers } => hostile::run(seconds.max(1), callers).await?,
         Bench::Soak { minutes, seed } => soak::run(minutes, seed).await?,
+        Bench::Hooks { rounds, calls } => hooks::run(rounds.max(1), calls.max(1)).await?,
+        Bench::PluginStart { rounds } => plugin_start::run(rounds.max(1)).await?,
+        Bench::Swap { seconds } => swap::run(seconds).await?,
     };
     println!("{result}");
     Ok(if result["met"] == Value::Bool(true) {
