@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use wharf::{
     config::Config,
     model::{Address, Content, OutboundMessage},
-    plugins::{Decision, Pipeline, PluginHost, Subject},
+    plugins::{Decision, Instruments, Pipeline, PluginHost, Subject},
     store::Store,
 };
 
@@ -20,6 +20,7 @@ pub(super) struct Host {
     host: PluginHost,
     /// A second one, whose calls are observed, which costs a little.
     observed: PluginHost,
+    instruments: Arc<Instruments>,
     _folder: TempDir,
 }
 
@@ -47,10 +48,12 @@ pub(super) async fn hosts() -> Result<Vec<Host>> {
         }
         let folder = tempfile::tempdir()?;
         let load = async |database: &str| load(plugin, &dir, &folder.path().join(database)).await;
+        let observed = load("observed.db").await?;
         hosts.push(Host {
             name,
             host: load("plain.db").await?,
-            observed: load("observed.db").await?,
+            instruments: observed.observe(),
+            observed,
             _folder: folder,
         });
     }
@@ -111,21 +114,18 @@ impl Host {
 
     /// The most memory of an instance, in bytes.
     pub(super) async fn memory(&self) -> Result<u64> {
-        let instruments = self.observed.observe();
         validate(&self.observed).await?;
-        let reports = instruments.take();
+        let reports = self.instruments.take();
         let most = reports.iter().map(|report| report.memory).max();
         most.context("no call was observed")
     }
 
     /// The median times of making an instance and of the whole call, in microseconds.
     pub(super) async fn parts(&self, calls: usize) -> Result<(f64, f64)> {
-        // Observed by `memory` already: the first instruments stay.
-        let instruments = self.observed.observe();
         for _ in 0..calls {
             validate(&self.observed).await?;
         }
-        let reports = instruments.take();
+        let reports = self.instruments.take();
         ensure!(!reports.is_empty(), "no call was observed");
         let micros = |of: fn(&wharf::plugins::CallReport) -> std::time::Duration| {
             median(
