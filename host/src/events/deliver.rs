@@ -421,3 +421,35 @@ impl Lines {
             .any(|line| line.cut || !line.due.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::DeliveryState;
+
+    #[test]
+    fn what_waits_since_before_the_clock_was_set_back_is_due() {
+        const HOUR: u64 = 3_600_000;
+        let now = Timestamp::now();
+        let waits = |attempt, millis| {
+            let row = Delivery {
+                id: "dlv_1".into(),
+                event_seq: 1,
+                plugin: "teller".into(),
+                target: "shop".into(),
+                state: DeliveryState::Pending,
+                attempt,
+                next_at: now.plus_millis(millis),
+                reason: None,
+                made_at: now,
+                updated_at: now,
+            };
+            pause(&row, now, Duration::from_millis(HOUR))
+        };
+        assert_eq!(waits(0, 1), Duration::ZERO, "a first attempt waits for nothing");
+        assert_eq!(waits(0, 24 * HOUR), Duration::ZERO);
+        assert_eq!(waits(3, HOUR), Duration::from_millis(HOUR));
+        assert_eq!(waits(3, HOUR + 1), Duration::ZERO, "no pause is as long");
+        assert_eq!(waits(3, 0), Duration::ZERO);
+    }
+}

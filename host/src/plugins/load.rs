@@ -184,9 +184,10 @@ impl Loader {
     }
 
     async fn load_candidate(&self, entry: &config::Plugin) -> Result<(Plugin, String), String> {
-        let (mut plugin, config) = self.assemble(entry).await?;
+        let (mut plugin, config, mut laps) = self.assemble(entry).await?;
         plugin.label = format!("{}@candidate", entry.name);
-        let description = self.probe(&mut plugin, config).await?;
+        let description = self.probe(&mut plugin, config, &mut laps).await?;
+        laps.log(&plugin.label);
         if plugin.points.get::<send_validation::Exported>().is_none() {
             return Err("only answers of validators are compared, and it is none".into());
         }

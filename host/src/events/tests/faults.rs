@@ -1,7 +1,5 @@
 //! Faults during an attempt and around it.
 
-use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
-
 use super::{receiver::Manner, *};
 
 #[tokio::test]
@@ -183,51 +181,4 @@ async fn a_code_goes_to_whom_it_is_for_or_to_nobody() {
         "{:?}",
         late.calls()
     );
-}
-
-#[tokio::test]
-async fn what_waits_since_before_the_clock_was_set_back_is_attempted_at_once() {
-    let receiver = Receiver::that(Manner::Says(200)).await;
-    let teller = Teller::to(&[("boom", &receiver.url())]);
-    of(&teller.panics).push("boom".into());
-    let house = House::of(teller, settings()).await;
-    house.tell("e.before").await;
-    until("a failed attempt", async || {
-        let waiting = house.state(DeliveryState::Pending).await;
-        (waiting.first()?.attempt > 0).then_some(())
-    })
-    .await;
-    // The delivery waits for a pause that began a day ahead of this clock; another one was not
-    // attempted at all.
-    for task in &house.tasks {
-        task.abort();
-    }
-    let day = Timestamp::now().plus_millis(86_400_000).0;
-    let database = SqliteConnectOptions::new().filename(&house.path);
-    let mut database = SqliteConnection::connect_with(&database)
-        .await
-        .expect("open");
-    let changed = sqlx::query("UPDATE delivery SET next_at = ? WHERE state = 'pending'")
-        .bind(day)
-        .execute(&mut database)
-        .await
-        .expect("written");
-    assert_eq!(changed.rows_affected(), 1);
-    sqlx::query(
-        "INSERT INTO delivery (id, event_seq, plugin, target, state, attempt, next_at, made_at, waits_since, updated_at)
-         SELECT 'dlv_new', event_seq, plugin, 'new', state, 0, next_at, made_at, waits_since, updated_at FROM delivery",
-    )
-    .execute(&mut database)
-    .await
-    .expect("written");
-    of(&house.teller.panics).clear();
-    of(&house.teller.targets).push(("new".into(), receiver.url()));
-    let events = Events::new(
-        house.store.clone(),
-        Arc::<Teller>::clone(&house.teller),
-        settings(),
-    );
-    let tasks = events.start();
-    house.until_state(DeliveryState::Delivered, 2).await;
-    tasks.iter().for_each(JoinHandle::abort);
 }
