@@ -13,6 +13,8 @@ mod book;
 mod cases;
 #[path = "workbench/commands.rs"]
 mod commands;
+#[path = "workbench/page.rs"]
+mod page;
 #[path = "workbench/projects.rs"]
 mod projects;
 #[path = "workbench/support.rs"]

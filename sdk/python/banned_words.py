@@ -1,6 +1,6 @@
 """A validator in Python: it stops messages that contain a banned word.
 
-Built by componentize-py against the contract in `wit/v0.2`; docs/plugins.md has the commands.
+Built by componentize-py against the contract in `wit/v0.2`; docs/plugins/languages.md describes how.
 """
 
 import json

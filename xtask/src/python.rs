@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::{project, setup, step};
 
-/// The version that docs/plugins.md names.
+/// The version that docs/plugins/languages.md names.
 const VERSION: &str = "0.25.1";
 /// The same version with the digests of its packages.
 const REQUIREMENTS: &str = "tests/polyglot/python/requirements.txt";

@@ -109,14 +109,14 @@ fn no_text_names_a_grant_that_does_not_exist() {
         "there are {known:?}, and no {unknown:?}"
     );
     // The author's guide describes each grant.
-    let guide = fs::read_to_string(root().join("docs/plugins.md")).expect("the guide");
+    let guide = fs::read_to_string(root().join("docs/plugins/grants.md")).expect("the guide");
     let missing: Vec<_> = known
         .iter()
         .filter(|name| !guide.contains(&format!("| `{name} = ")))
         .collect();
     assert!(
         missing.is_empty(),
-        "docs/plugins.md does not say what {missing:?} gives"
+        "docs/plugins/grants.md does not say what {missing:?} gives"
     );
 }
 

@@ -1,13 +1,14 @@
 //! Follows `docs/plugins/first.md` literally, in a folder outside of the repository: from
-//! `wharf plugin new` to a running gateway that rejects.
+//! `wharf plugin new` to a running gateway that rejects. Then types what the pages for operators
+//! show. The other pages for authors need no gateway, and `host/tests/workbench` follows them.
 
 use std::{env, fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
-use wharf_e2e::{Gateway, gateway::program, project::root};
+use wharf_e2e::{Gateway, House, Plan, gateway::program, house::plugins, project::root};
 
-use crate::readme::{block, run, shell};
+use crate::readme::{block, blocks, run, shell};
 
 const BOOK: &str = "docs/plugins/first.md";
 const CASE: &str = "tests/cases/capital-letters-do-not-help.toml";
@@ -107,5 +108,73 @@ async fn the_book_leads_from_nothing_to_a_gateway_that_rejects() -> Result<()> {
         answer.ends_with("\n422") && answer.contains("banned_word"),
         "{answer}"
     );
+    Ok(())
+}
+
+/// A gateway without a browser, with `number-policy` as in the repository's `gateway.toml`, and the
+/// bundled plugins in a folder beside its configuration, where operators exchange them.
+async fn operated() -> Result<(House, Gateway)> {
+    let house = House::build(Plan {
+        overlay:
+            "plugin = [{ name = 'number-policy', grants = { kv = '1MiB', kv_shared = true } }]\n\
+                  [browser]\nexecutable = '/nowhere/chromium'\n[plugins]\ndir = 'plugins'\n"
+                .into(),
+        ..Plan::default()
+    })
+    .await?;
+    let own = house.folder().join("plugins");
+    fs::create_dir(&own)?;
+    let component = "number_policy.wasm";
+    fs::copy(plugins().join(component), own.join(component))?;
+    let gateway = house.open().await?;
+    // The commands read the port from the configuration.
+    let port = gateway.api.url.rsplit(':').next().context("a port")?;
+    let config = house.folder().join("gateway.toml");
+    let text = fs::read_to_string(&config)?;
+    fs::write(&config, text.replace("port = 0", &format!("port = {port}")))?;
+    Ok((house, gateway))
+}
+
+#[tokio::test]
+async fn what_operators_type_works_while_a_gateway_runs() -> Result<()> {
+    let (house, gateway) = operated().await?;
+    let outside = tempfile::tempdir()?;
+    install(outside.path())?;
+    // A verdict that can be repeated.
+    gateway
+        .api
+        .send_async("4915123456789", "Good morning")
+        .await?
+        .expect(202)?;
+    let quiet = "curl() { command curl --silent --show-error --fail-with-body \"$@\"; }\n";
+    for (page, expected) in [
+        (
+            "docs/plugins/operating.md",
+            vec!["number-policy", "send-validation"],
+        ),
+        (
+            "docs/plugins/recipes.md",
+            vec![
+                "\"before\"",
+                "by phone",
+                "\"because\":\"switch\"",
+                "unknown_calling_code",
+                "wharf_plugin_verdicts_total",
+            ],
+        ),
+    ] {
+        let mut said = String::new();
+        for block in blocks(page, "sh operator") {
+            let typed = block.replace("http://localhost:3001", &gateway.api.url);
+            let command = author(&format!("{quiet}{typed}"), house.folder(), outside.path())?;
+            said.push_str(&run(command).await.with_context(|| block.clone())?);
+        }
+        for words in expected {
+            ensure!(
+                said.contains(words),
+                "{page}: {words:?} is not printed:\n{said}"
+            );
+        }
+    }
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! Does what the README and the plugin author's guide show.
+//! Does what the README and the page about packaging show.
 //!
 //! The information string of a fenced block says what it is: `sh demo` is run while the demo runs,
 //! and `toml` is a part of `gateway.toml`. The blocks of the first plugin name their file or their
-//! terminal. Those of `docs/plugins.md` with `outside` are for a crate outside of the repository.
+//! terminal. Those of `docs/plugins/packaging.md` with `outside` are for a crate outside of the repository.
 
 use std::{
     fs,
@@ -26,18 +26,21 @@ const GRACE: Duration = Duration::from_secs(40);
 /// component, and for the clone.
 const BUILD: Duration = Duration::from_secs(600);
 
-/// The fenced blocks with this information string.
-fn blocks(file: &str, info: &str) -> Vec<String> {
+/// The fenced blocks with this information string, of which there is at least one.
+pub(crate) fn blocks(file: &str, info: &str) -> Vec<String> {
+    let found = any(file, info);
+    assert!(!found.is_empty(), "{file} has no block {info:?}");
+    found
+}
+
+fn any(file: &str, info: &str) -> Vec<String> {
     let text =
         fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
     let fence = format!("```{info}\n");
-    let found: Vec<_> = text
-        .split(&fence)
+    text.split(&fence)
         .skip(1)
         .filter_map(|rest| rest.split("```").next().map(ToOwned::to_owned))
-        .collect();
-    assert!(!found.is_empty(), "{file} has no block {info:?}");
-    found
+        .collect()
 }
 
 /// The only block with this information string.
@@ -50,7 +53,6 @@ pub(crate) fn block(file: &str, info: &str) -> String {
 #[test]
 fn its_pieces_of_configuration_are_understood() {
     for file in [
-        "docs/plugins.md",
         "docs/operations.md",
         "docs/passkey.md",
         "docs/deployment.md",
@@ -59,6 +61,21 @@ fn its_pieces_of_configuration_are_understood() {
             understood(file, &block);
         }
     }
+    let mut seen = 0;
+    for page in fs::read_dir(root().join("docs/plugins")).expect("the book") {
+        let file = format!(
+            "docs/plugins/{}",
+            page.expect("a page").file_name().to_string_lossy()
+        );
+        for block in any(&file, "toml") {
+            understood(&file, &block);
+            seen += 1;
+        }
+    }
+    assert!(
+        seen >= 5,
+        "the book has only {seen} pieces of configuration"
+    );
     understood("README.md", &block("README.md", "toml gateway.toml"));
 }
 
@@ -258,7 +275,7 @@ async fn the_first_plugin_rejects_as_the_readme_says() -> Result<()> {
 /// that it shows.
 #[tokio::test]
 async fn a_crate_outside_the_repository_is_tested_and_built_and_rejects() -> Result<()> {
-    const GUIDE: &str = "docs/plugins.md";
+    const GUIDE: &str = "docs/plugins/packaging.md";
     let outside = tempfile::tempdir()?;
     let (krate, plugins) = (
         outside.path().join("banned-words"),
