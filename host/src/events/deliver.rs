@@ -446,7 +446,11 @@ mod tests {
             };
             pause(&row, now, Duration::from_millis(HOUR))
         };
-        assert_eq!(waits(0, 1), Duration::ZERO, "a first attempt waits for nothing");
+        assert_eq!(
+            waits(0, 1),
+            Duration::ZERO,
+            "a first attempt waits for nothing"
+        );
         assert_eq!(waits(0, 24 * HOUR), Duration::ZERO);
         assert_eq!(waits(3, HOUR), Duration::from_millis(HOUR));
         assert_eq!(waits(3, HOUR + 1), Duration::ZERO, "no pause is as long");

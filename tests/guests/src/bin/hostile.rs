@@ -65,11 +65,7 @@ mod guest {
         match how {
             "recipient" => message.to.lid = Some("1@lid".into()),
             "location" => {
-                message.content = Content::Location(Location {
-                    latitude: f64::NAN,
-                    longitude: f64::INFINITY,
-                    name: None,
-                });
+                message.content = Content::Location(Location::new(f64::NAN, f64::INFINITY));
             }
             "reply" => message.reply_to = Some("3EB0\r\nx".into()),
             _ => message.metadata = vec![("k".into(), "v".into()); 10_000],
