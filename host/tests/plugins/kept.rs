@@ -10,7 +10,7 @@ use wharf::{
     },
     plugins::{
         AttemptResult, CallFacts, Judgement, Notifiers, NotifyRequest, Pipeline, PluginHost,
-        PluginState, RecordedCall, RenderFailure, RenderRequest, StorageTrace,
+        PluginState, RecordedCall, RenderFailure, RenderRequest, ReplayWith, StorageTrace,
     },
 };
 
@@ -110,7 +110,10 @@ async fn a_stored_decision_of_a_kept_validator_is_made_again() {
         input: &input,
         storage: &StorageTrace::default(),
     };
-    let again = host.replay(recorded, false).await.expect("the same file");
+    let again = host
+        .replay(recorded, ReplayWith::default())
+        .await
+        .expect("the same file");
     assert_eq!(
         (
             again.answer.verdict,
