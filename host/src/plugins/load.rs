@@ -320,6 +320,7 @@ impl Loader {
             let plugin = &entry.name;
             warn!(plugin, path = %open.display(), "every user of this machine can replace the plugin: close it (`chmod o-w`), or pin the file by `sha256`");
         }
+        let name = path.file_name().unwrap_or_default().display().to_string();
         let read = self
             .within("reading its file", move || {
                 files::read(&path, check::MAX_FILE)
@@ -327,7 +328,9 @@ impl Loader {
             .await?;
         read.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
-                format!("{error}; the bundled plugins are built by `cargo xtask plugins`")
+                format!(
+                    "the plugin folder has no file {name}; the bundled plugins are built by `cargo xtask plugins`"
+                )
             }
             _ => error.to_string(),
         })

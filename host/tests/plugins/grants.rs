@@ -60,7 +60,7 @@ fn named(text: &str) -> Vec<String> {
         text.split("grants.")
             .skip(1)
             .map(|after| after[..name(after)].to_owned())
-            .filter(|name| !name.is_empty() && name != "rs"),
+            .filter(|name| !name.is_empty() && name != "rs" && name != "md"),
     );
     for after in text.split("grants = {").skip(1) {
         let Some((inside, _)) = after.split_once('}') else {

@@ -181,7 +181,7 @@ async fn a_plugin_that_takes_everything_costs_the_sends_of_other_sessions_nothin
 /// Name and settings of a plugin, and words that the reason contains.
 const UNUSABLE: [(&str, &str, &str); 6] = [
     ("no-validate", "", "`validate`"),
-    ("wrong-version", "", "0.2.0"),
+    ("wrong-version", "", "0.3.0"),
     ("no-lifecycle", "", "lifecycle"),
     ("foreign-import", "", "test:guests/telepathy"),
     ("odd", "config.behaviour = 7", "/behaviour"),

@@ -353,12 +353,12 @@ mod tests {
         ];
         let mut known: Vec<&str> = samples.iter().map(|(kind, _)| *kind).collect();
         known.sort_unstable();
+        // Reports that are newer than the line stay `other`.
+        let newer = ["plugin.quarantine_ended"];
         let mut reports = REPORTS.to_vec();
+        reports.retain(|kind| !newer.contains(kind));
         reports.sort_unstable();
-        assert_eq!(
-            known, reports,
-            "a report that is new after the line was released stays `other`: leave it out here"
-        );
+        assert_eq!(known, reports);
         for (kind, json) in samples {
             let Converted { envelope, untyped } = report(kind, &json);
             assert!(
