@@ -176,9 +176,7 @@ impl Offer {
             code: answer.code,
             retry_after_ms: answer.retry_after_ms,
         };
-        let digest = |changed: &Option<Arc<OutboundMessage>>| {
-            changed.as_deref().map(|changed| digest(changed))
-        };
+        let digest = |changed: &Option<Arc<OutboundMessage>>| changed.as_deref().map(digest);
         Difference {
             plugin: self.candidate.plugin.entry.name.clone(),
             session: self.session.clone(),

@@ -128,7 +128,8 @@ fn any_text_of_a_plugin_is_one_bounded_line() {
             }
         }
         let whole = PluginText::from(&*text);
-        if PluginText::from(&*whole) != whole {
+        let again = PluginText::from(&*whole);
+        if whole != again {
             return Err(format!("{whole:?} is cut twice"));
         }
         let code = Code::from(&*text);

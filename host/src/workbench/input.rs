@@ -22,6 +22,10 @@ use crate::{
 
 /// One input.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is taken apart at once"
+)]
 pub(super) enum Input {
     /// For validators.
     Message(OutboundMessage),

@@ -19,6 +19,10 @@ pub trait Validator: Plugin {
 /// The decision about a message.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is made once a call, and a box would be one more thing to write for its authors"
+)]
 pub enum Verdict {
     /// The message may be sent.
     Allow,

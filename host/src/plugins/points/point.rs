@@ -15,6 +15,9 @@ use wasmtime::{
 use super::super::{host_state::HostState, lines::Line};
 use crate::config;
 
+/// Finds the exports of an extension point in a component of a line.
+type Find = fn(Line, &InstancePre<HostState>) -> wasmtime::Result<Arc<dyn AnyExports>>;
+
 /// The description of an extension point. The checks of a component, the reports, the error
 /// messages and the tables of the documentation are made from it.
 pub(in crate::plugins) struct Point {
@@ -51,8 +54,7 @@ pub(in crate::plugins) struct Point {
     pub(in crate::plugins) line: Line,
     /// Finds the exports of a component that names the interface in this line, which has it. An
     /// error says which function is missing.
-    pub(in crate::plugins) find:
-        fn(Line, &InstancePre<HostState>) -> wasmtime::Result<Arc<dyn AnyExports>>,
+    pub(in crate::plugins) find: Find,
 }
 
 /// A setting of a `[[plugin]]` entry that only some extension points read. All others (limits,

@@ -74,6 +74,10 @@ const MAX_ID: usize = 128;
 
 /// What the validators decided about a message.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is taken apart at once"
+)]
 pub enum Decision {
     /// It may be sent, in the form that is given here. The verdicts are those of all plugins that
     /// were asked.

@@ -16,7 +16,8 @@ const NUMBER: &str = "4915123456789";
 /// What the guest `reach` saw when it was asked about a message.
 async fn seen(gateway: &Gateway) -> Result<String> {
     let refused = gateway.api.send_async(NUMBER, "hello").await?.expect(422)?;
-    let reason = refused.json["reason"].as_str().context("no reason")?;
+    let reason = refused.json["data"]["reason"].as_str();
+    let reason = reason.with_context(|| format!("no reason: {}", refused.json))?;
     Ok(reason.to_owned())
 }
 
