@@ -14,7 +14,8 @@ function learn(pn, lid) {
 function makeMsg(data, session = {}) {
   // Clients also pass what they know of the file; a message has no such fields.
   const own = Object.fromEntries(Object.entries(data).filter(([name]) => !ONLY_MEDIA_DATA.has(name)));
-  if (own.mimetype == null && data.type in USUAL_MIME_TYPES) own.mimetype = USUAL_MIME_TYPES[data.type];
+  // The type may be anything: it is what a sender's program wrote.
+  if (own.mimetype == null && typeof data.type === "string" && Object.hasOwn(USUAL_MIME_TYPES, data.type)) own.mimetype = USUAL_MIME_TYPES[data.type];
   const msg = new MsgModel(
     { ...own, ack: data.ack },
     { isNewMsg: data.isNewMsg, isSendFailure: false, errorCode: undefined, ...session },
