@@ -146,6 +146,7 @@ struct Which {
     #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
     /// The `next` of the previous page.
+    #[schemars(regex(pattern = "^[0-9]{1,18}$"))]
     cursor: Option<String>,
 }
 
@@ -240,9 +241,15 @@ async fn differences(
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(invalid(format!("limit must be 1 to {MAX_PAGE}")));
     }
-    let before = which.cursor.as_deref().map(str::parse::<i64>).transpose();
-    let before = before
-        .map_err(|_| invalid("cursor must be the `next` of a page that was answered".into()))?;
+    let number = |text: &str| -> Option<i64> {
+        let digits = text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|_| digits)
+    };
+    let before = which.cursor.as_deref().map(|text| {
+        number(text)
+            .ok_or_else(|| invalid("cursor must be the `next` of a page that was answered".into()))
+    });
+    let before = before.transpose()?;
     // One more than the page has, so that the last page is known as such.
     let mut found = plugins.differences(&name, before, limit + 1).await?;
     let more = found.len() > limit as usize;

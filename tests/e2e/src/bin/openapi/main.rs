@@ -13,7 +13,7 @@ mod tools;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use wharf_e2e::{House, Plan};
 
@@ -50,6 +50,7 @@ async fn main() -> Result<()> {
         ..Plan::default()
     })
     .await?;
+    with_candidate(&house)?;
     let gateway = house.open().await?;
     let prepared = Prepared::new(&house, &gateway.api.url).await?;
     let tools = Tools::new(&arguments.tools, &gateway.api.url)?;
@@ -86,4 +87,18 @@ async fn main() -> Result<()> {
         met.check(&gateway.api).await?;
     }
     Ok(())
+}
+
+/// Gives the first plugin a candidate, of which the API tells.
+fn with_candidate(house: &House) -> Result<()> {
+    let file = house.folder().join("gateway.toml");
+    let mut config: toml::Table = std::fs::read_to_string(file)?.parse()?;
+    let entry = config
+        .get_mut("plugin")
+        .and_then(|plugins| plugins.get_mut(0))
+        .and_then(toml::Value::as_table_mut)
+        .context("no plugin")?;
+    let candidate: toml::Table = "file = 'number_policy.wasm'".parse()?;
+    entry.insert("candidate".into(), candidate.into());
+    wharf_e2e::gateway::write_config(house.folder(), &toml::to_string(&config)?)
 }
