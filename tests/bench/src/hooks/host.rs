@@ -28,7 +28,7 @@ pub(super) struct Host {
 fn plugins() -> [(&'static str, &'static str, std::path::PathBuf); 3] {
     let polyglot = wharf_e2e::project::target().join("polyglot");
     [
-        (RUST, "banned-words", wharf_e2e::house::guests()),
+        (RUST, "hook-rule", wharf_e2e::house::guests()),
         ("plugin in JavaScript", "in-javascript", polyglot.clone()),
         ("plugin in Python", "in-python", polyglot),
     ]

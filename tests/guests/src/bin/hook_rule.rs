@@ -15,7 +15,7 @@ mod guest {
 
     impl Plugin for BannedWords {
         const INFO: Info = Info::new(
-            "banned-words",
+            "hook-rule",
             "0.1.0",
             "Stops messages that contain a banned word.",
         );
